@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#ifndef FL_LB_RING_H
+#define FL_LB_RING_H
+/* From a published port and a flow's hash to a backend. */
+#include "lb_env.h"
+#include "lb_hash.h"
+
+enum { LB_NO_BACKEND = 0xffffffffU };
+
+/* The published port's entry, read as the one word as which it is published. ring 0: none. */
+lb_inline struct lb_port lb_port_read(struct lb_env *env, uint32_t index)
+{
+	union {
+		uint64_t word;
+		struct lb_port port;
+	} u = {0};
+	const struct lb_port *port = lb_env_port(env, index);
+
+	if (port)
+		u.word = lb_read_once((const uint64_t *)port);
+	return u.port;
+}
+
+/* Index of the backend that owns a hash in a ring. */
+lb_inline uint32_t lb_ring_pick(struct lb_env *env, const struct lb_ring *ring, uint64_t hash)
+{
+	uint32_t ordinal;
+
+	if (!ring->size)
+		return LB_NO_BACKEND;
+	ordinal = lb_env_slot(env, ring->slots + lb_ring_slot(hash, ring->size));
+	return ordinal < ring->backend_count ? ring->backends + ordinal : LB_NO_BACKEND;
+}
+
+/* enum lb_backend_kind, from one load. */
+lb_inline uint32_t lb_backend_kind(const union lb_backend *backend)
+{
+	uint64_t word = lb_read_once(&backend->word[1]);
+
+	if ((uint16_t)(word >> 32) == LB_BE16(0x0800))
+		return LB_BACKEND_REMOTE;
+	return (uint8_t)word;
+}
+#endif
