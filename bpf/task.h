@@ -13,11 +13,13 @@
 static __always_inline void fl_skb_checksum(struct __sk_buff *skb, const struct lb_verdict *v)
 {
 	uint32_t at = LB_ETH_LEN + v->l4_check;
+	/* With this flag the helper leaves 0 alone, which in TCP is a checksum like any other. */
+	uint64_t udp = v->udp ? BPF_F_MARK_MANGLED_0 : 0;
 
 	if (!v->l4_check)
 		return;
-	bpf_l4_csum_replace(skb, at, 0, v->addr_diff, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0);
-	bpf_l4_csum_replace(skb, at, 0, v->port_diff, BPF_F_MARK_MANGLED_0);
+	bpf_l4_csum_replace(skb, at, 0, v->addr_diff, BPF_F_PSEUDO_HDR | udp);
+	bpf_l4_csum_replace(skb, at, 0, v->port_diff, udp);
 }
 
 /* Outer header between the Ethernet header and what follows it; the kernel then finds the next hop

@@ -105,12 +105,4 @@ int fl_uplink(struct xdp_md *ctx)
 		return XDP_PASS;
 	}
 }
-
-/* For peers of virtual uplinks, and as the floor of benchmarks. */
-SEC("xdp.frags")
-int fl_pass(struct xdp_md *ctx)
-{
-	(void)ctx;
-	return XDP_PASS;
-}
 #endif

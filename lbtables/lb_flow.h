@@ -11,6 +11,7 @@
  * its bucket are in use, and then in this order: expired, closed, half-open, UDP, established, the
  * oldest first (lb_flow_rank). A flow that gave way comes back with the client's next packet.
  */
+#include "lb_backend.h"
 #include "lb_env.h"
 #include "lb_hash.h"
 #include "lb_packet.h"
@@ -65,12 +66,6 @@ lb_inline uint32_t lb_flow_state(uint64_t value)
 lb_inline uint32_t lb_flow_age(uint64_t value, uint32_t now)
 {
 	return (now - lb_flow_ticks(value)) & LB_FLOW_TICKS_MASK;
-}
-
-/* Index into ports[] of a published port. */
-lb_inline uint32_t lb_port_index(uint16_t port_be, bool udp)
-{
-	return (uint32_t)udp << 16 | lb_swap16(port_be);
 }
 
 lb_inline struct lb_flow_bucket *lb_flow_bucket_of(struct lb_env *env,

@@ -165,6 +165,10 @@ lb_inline void lb_reply_packet(struct lb_env *env, const struct lb_config *confi
 	to.client_port_be = p->dport_be;
 	if (state & LB_FLOW_ALIASED)
 		to.client_port_be = lb_reply_client_port(env, key, p->sport_be);
+	if (!to.client_port_be && p->dport_be) {
+		lb_refuse(v, LB_REASON_DROP_INTERNAL);
+		return;
+	}
 	if (!p->icmp)
 		state = lb_flow_next_state(state, udp, p->tcp_flags, true);
 	lb_flow_update(flow, value, lb_flow_value(lb_flow_via(value), lb_flow_port(value),

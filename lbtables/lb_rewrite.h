@@ -35,6 +35,7 @@ lb_inline void lb_rewrite_check(const struct lb_ip *p, struct lb_verdict *v, uin
 		return;
 #if LB_ENV_SKB
 	v->l4_check = (uint16_t)(p->check - p->ip);
+	v->udp = udp;
 	v->addr_diff = lb_fold(addr_diff);
 	v->port_diff = lb_fold(port_diff);
 #else

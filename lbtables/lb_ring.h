@@ -2,6 +2,7 @@
 #ifndef FL_LB_RING_H
 #define FL_LB_RING_H
 /* From a published port and a flow's hash to a backend. */
+#include "lb_backend.h"
 #include "lb_env.h"
 #include "lb_hash.h"
 
@@ -32,13 +33,4 @@ lb_inline uint32_t lb_ring_pick(struct lb_env *env, const struct lb_ring *ring, 
 	return ordinal < ring->backend_count ? ring->backends + ordinal : LB_NO_BACKEND;
 }
 
-/* enum lb_backend_kind, from one load. */
-lb_inline uint32_t lb_backend_kind(const union lb_backend *backend)
-{
-	uint64_t word = lb_read_once(&backend->word[1]);
-
-	if ((uint16_t)(word >> 32) == LB_BE16(0x0800))
-		return LB_BACKEND_REMOTE;
-	return (uint8_t)word;
-}
 #endif

@@ -26,7 +26,7 @@ struct lb_arrival {
 	uint32_t entry_vtep_be;
 	uint32_t depth;
 	uint32_t daddr_be, saddr_be;
-	uint32_t backend; /* out: LB_FORWARD */
+	uint32_t backend; /* out: LB_FORWARD, or LB_ADMIT to another task than was asked for */
 	struct lb_port port;
 	uint16_t sport_be, dport_be;
 	uint16_t id_be;
@@ -69,6 +69,7 @@ lb_cold int lb_flow_seek(struct lb_env *env, const struct lb_arrival *a, uint64_
 	const struct lb_config *config;
 	struct lb_flow_bucket *bucket;
 	int seen = LB_SEEK_NOTHING;
+	uint32_t aliased;
 
 	if (!env || !a)
 		return seen;
@@ -78,6 +79,7 @@ lb_cold int lb_flow_seek(struct lb_env *env, const struct lb_arrival *a, uint64_
 	bucket = lb_flow_bucket_of(env, config, key);
 	if (!bucket)
 		return seen;
+	aliased = key != a->key ? LB_FLOW_ALIASED : 0;
 	for (int i = 0; i < LB_WAYS; i++) {
 		uint64_t value = lb_flow_peek(&bucket->way[i], key);
 		const struct lb_via *via;
@@ -86,7 +88,8 @@ lb_cold int lb_flow_seek(struct lb_env *env, const struct lb_arrival *a, uint64_
 		if (!value)
 			continue;
 		via = lb_env_via(env, lb_flow_via(value));
-		if (lb_flow_port(value) == a->dport_be && via && via->addr_be == a->daddr_be) {
+		if (lb_flow_port(value) == a->dport_be && via && via->addr_be == a->daddr_be &&
+		    (value & LB_FLOW_ALIASED) == aliased) {
 			lb_flow_touch(env, &bucket->way[i], value, a);
 			return LB_SEEK_FOUND;
 		}
@@ -226,6 +229,7 @@ lb_cold int lb_older_owner(struct lb_env *env, struct lb_arrival *a)
 		}
 		if (kind != LB_BACKEND_LOCAL || owner->local.task == own_task)
 			continue;
+		a->backend = index;
 		a->task = owner->local.task;
 		a->key = lb_flow_key(a->saddr_be, a->sport_be, a->task, a->proto == LB_PROTO_UDP);
 		if (lb_flow_lookup(env, a) == LB_SEEK_FOUND)
@@ -309,7 +313,8 @@ lb_inline int lb_flow_admit(struct lb_env *env, const struct lb_config *config, 
 	for (int i = 0; i < LB_WAYS; i++) {
 		uint64_t value = lb_flow_peek(&bucket->way[i], a->key);
 
-		if ((uint32_t)(value >> 32) == want && value) {
+		/* An aliased flow's key says another port than its client uses. */
+		if ((uint32_t)(value >> 32) == want && value && !(value & LB_FLOW_ALIASED)) {
 			lb_flow_touch(env, &bucket->way[i], value, a);
 			return LB_ADMIT;
 		}
@@ -329,12 +334,20 @@ lb_inline void lb_fragment_key_of(struct lb_fragment_key *k, uint32_t saddr_be, 
 	k->side = side;
 }
 
+/* Notes where the later fragments of a first one have to go. Entry and tunnel are told apart: a packet
+ * may come back through the tunnel to the node that took it in. */
+lb_inline void lb_fragment_note(struct lb_env *env, const struct lb_arrival *a, uint32_t backend)
+{
+	struct lb_fragment_key key = {0};
+	struct lb_fragment fragment = {.backend = backend, .port_be = a->dport_be};
+
+	lb_fragment_key_of(&key, a->saddr_be, a->daddr_be, a->id_be, a->proto, a->tunnel ? 2 : 0);
+	lb_env_fragment_put(env, &key, &fragment);
+}
+
 /* To another owner; through the tunnel header that is there, or with a new one. */
 lb_inline void lb_forward(struct lb_env *env, const struct lb_arrival *a, struct lb_verdict *v)
 {
-	struct lb_fragment_key key = {0};
-	struct lb_fragment fragment = {.backend = a->backend, .port_be = a->dport_be};
-
 	v->action = a->tunnel ? LB_REENCAP : LB_ENCAP;
 	v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
 	v->backend = a->backend;
@@ -344,25 +357,30 @@ lb_inline void lb_forward(struct lb_env *env, const struct lb_arrival *a, struct
 	v->hash = (uint32_t)a->hash;
 	if (!v->template)
 		lb_refuse(v, LB_REASON_DROP_INTERNAL);
-	if (!a->fragment_first)
-		return;
-	lb_fragment_key_of(&key, a->saddr_be, a->daddr_be, a->id_be, a->proto, 0);
-	lb_env_fragment_put(env, &key, &fragment);
+	if (a->fragment_first)
+		lb_fragment_note(env, a, a->backend);
 }
 
-/* A later fragment at the node of the task that was chosen for it. */
-lb_inline bool lb_fragment_moved(struct lb_env *env, const struct lb_ip *p, struct lb_verdict *v,
-			       uint32_t entry_vtep_be)
+/* A later fragment at the node of the task that was chosen for it: true if it goes to another node,
+ * else *task is told. depth counts its moves, which follow its first fragment's and are as few. */
+lb_inline bool lb_fragment_moved(struct lb_env *env, const struct lb_ip *p, uint32_t entry_vtep_be,
+				 uint32_t depth, uint32_t *task, struct lb_verdict *v)
 {
 	struct lb_fragment_key key = {0};
 	struct lb_fragment fragment = {0};
 	const union lb_backend *owner;
+	uint32_t kind;
 
-	lb_fragment_key_of(&key, p->saddr_be, p->daddr_be, p->id_be, p->proto, 0);
+	lb_fragment_key_of(&key, p->saddr_be, p->daddr_be, p->id_be, p->proto, 2);
 	if (lb_env_fragment_get(env, &key, &fragment))
 		return false;
 	owner = lb_env_backend(env, fragment.backend);
-	if (!owner || lb_backend_kind(owner) != LB_BACKEND_REMOTE)
+	if (!owner)
+		return false;
+	kind = lb_backend_kind(owner);
+	if (kind == LB_BACKEND_LOCAL)
+		*task = owner->local.task;
+	if (kind != LB_BACKEND_REMOTE || depth >= LB_GENERATIONS_MAX)
 		return false;
 	v->action = LB_REENCAP;
 	v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
@@ -370,7 +388,7 @@ lb_inline bool lb_fragment_moved(struct lb_env *env, const struct lb_ip *p, stru
 	v->template = owner;
 	v->hash = p->id_be;
 	v->vtep_be = entry_vtep_be;
-	v->depth = LB_DEPTH_FINAL;
+	v->depth = (uint8_t)(depth + 1);
 	return true;
 }
 
@@ -406,7 +424,7 @@ lb_inline void lb_to_task(struct lb_env *env, const struct lb_config *config, co
 
 	v->reason = reason;
 	if (p->fragment_later) {
-		if (!tunnel || !lb_fragment_moved(env, p, v, entry_vtep_be))
+		if (!tunnel || !lb_fragment_moved(env, p, entry_vtep_be, depth, &task_id, v))
 			lb_deliver(env, p, task_id, 0, 0, v);
 		return;
 	}
@@ -446,6 +464,8 @@ lb_inline void lb_to_task(struct lb_env *env, const struct lb_config *config, co
 		lb_refuse(v, a.reason);
 		return;
 	}
+	if (a.fragment_first && (tunnel || a.task != task_id))
+		lb_fragment_note(env, &a, a.task != task_id ? a.backend : (uint32_t)LB_NO_BACKEND);
 	lb_env_count_task(env, a.task, p->total, false, a.new_flow);
 	lb_deliver(env, p, a.task, port.target_port_be, a.client_port_be, v);
 }

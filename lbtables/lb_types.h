@@ -36,11 +36,12 @@ struct lb_ring {
 	uint32_t slots;         /* first slot in the slot array */
 	uint32_t size;          /* number of slots (M); 0: the service has no backend */
 	uint32_t backends;      /* backend of ordinal 0 */
-	uint32_t backend_count; /* ordinals below this are valid */
+	uint16_t backend_count; /* ordinals below this are valid */
+	uint16_t capacity;      /* entries set aside at backends, in units of 8 */
 	uint32_t prev;          /* next older live generation, 0: none */
 	uint32_t generation;    /* counts changes of this service, from 1 */
 	uint32_t checksum;      /* CRC-32C of the owners' names by slot: equal on nodes that agree */
-	uint32_t reserved;
+	uint32_t service;       /* hash of the service's name: whose history this is */
 };
 _Static_assert(sizeof(struct lb_ring) == 32, "two rings per cache line");
 
@@ -220,10 +221,10 @@ struct lb_fragment_key {
 	uint32_t saddr_be, daddr_be;
 	uint16_t id_be;
 	uint8_t proto;
-	uint8_t side; /* 0: from the uplink, 1: from a task */
+	uint8_t side; /* 0: from a client, 1: from a task, 2: out of the tunnel */
 };
 struct lb_fragment {
-	uint32_t backend; /* side 0 */
+	uint32_t backend; /* sides 0 and 2; LB_NO_BACKEND: the one that was asked for */
 	uint16_t port_be; /* published port */
 	uint16_t via;     /* side 1 */
 };

@@ -17,7 +17,7 @@ lb_inline bool lb_is_own(const struct lb_config *config, uint32_t addr_be)
 #pragma GCC unroll 8
 	for (int i = 0; i < LB_ADDRS_MAX; i++)
 		if (config->addrs_be[i] == addr_be)
-			return true;
+			return addr_be != 0; /* 0 marks an unused entry */
 	return false;
 }
 
@@ -74,7 +74,8 @@ lb_inline void lb_entry_backend(struct lb_env *env, const struct lb_config *conf
 }
 
 /* A later fragment for one of this node's addresses: after its first, or the kernel's. */
-lb_inline void lb_entry_fragment(struct lb_env *env, const struct lb_ip *p, struct lb_verdict *v)
+lb_inline void lb_entry_fragment(struct lb_env *env, const struct lb_frame *frame,
+				 const struct lb_ip *p, struct lb_verdict *v)
 {
 	const struct lb_config *config = lb_env_config(env);
 	struct lb_fragment_key key = {0};
@@ -84,7 +85,7 @@ lb_inline void lb_entry_fragment(struct lb_env *env, const struct lb_ip *p, stru
 	lb_fragment_key_of(&key, p->saddr_be, p->daddr_be, p->id_be, p->proto, 0);
 	if (!config || lb_env_fragment_get(env, &key, &fragment))
 		return;
-	if (p->total > config->inner_mtu) {
+	if (frame->length > (uint32_t)config->inner_mtu + LB_ETH_LEN) {
 		lb_refuse(v, LB_REASON_DROP_TOO_BIG);
 		return;
 	}
@@ -121,9 +122,12 @@ lb_inline void lb_entry(struct lb_env *env, const struct lb_config *config,
 		lb_answer(p, 3, 3, 0, LB_REASON_ICMP_UNREACHABLE, LB_REASON_DROP_NO_BACKEND, v);
 		return;
 	}
-	if (p->total > config->inner_mtu && !LB_ENV_SEGMENTED(env)) {
+	/* The frame, not the packet: bytes after it would travel along. */
+	if (frame->length > (uint32_t)config->inner_mtu + LB_ETH_LEN && !LB_ENV_SEGMENTED(env)) {
 		if (frame->length > (uint32_t)config->uplink_mtu + LB_ETH_LEN)
 			v->reason = LB_REASON_ENTRY_OVERSIZE;
+		else if (p->total <= config->inner_mtu)
+			lb_refuse(v, LB_REASON_DROP_TOO_BIG);
 		else
 			lb_answer(p, 3, 4, config->inner_mtu, LB_REASON_ICMP_TOO_BIG,
 				  LB_REASON_DROP_TOO_BIG, v);
@@ -163,16 +167,17 @@ lb_inline void lb_tunnel_return(struct lb_env *env, const struct lb_config *conf
 	v->strip = LB_OUTER_LEN;
 }
 
-/* RFC 6040 section 4.2, normal mode: false if the packet must be dropped. */
+/* RFC 6040 section 4.2, figure 4: false if the packet must be dropped. Only ECT(0) inside ECT(1)
+ * and ECT inside CE change. */
 lb_inline bool lb_decapsulate_ecn(struct lb_ip *p, uint8_t outer_tos)
 {
-	uint8_t tos;
+	uint8_t inner = p->tos & 3, outer = outer_tos & 3, tos;
 
-	if ((outer_tos & 3) != 3 || (p->tos & 3) == 3)
+	if (!inner)
+		return outer != 3;
+	if (inner == 3 || !(outer & 1) || inner == outer)
 		return true;
-	if (!(p->tos & 3))
-		return false;
-	tos = p->tos | 3;
+	tos = (uint8_t)((p->tos & ~3) | outer);
 	p->ip[1] = tos;
 	lb_store16(p->ip + 10, lb_csum_apply(lb_load16(p->ip + 10),
 					     lb_diff16((uint16_t)(p->tos << 8), (uint16_t)(tos << 8))));
@@ -260,6 +265,8 @@ lb_inline void lb_uplink(struct lb_env *env, const struct lb_frame *frame, struc
 	lb_verdict_init(v);
 	if (!config || ip + LB_IP_MIN > frame->end)
 		return;
+	if (frame->data[0] & 1) /* RFC 1122 section 3.2.2: no unicast for us by broadcast */
+		return;
 	if (lb_load16(frame->data + 12) != LB_ETHERTYPE_IPV4_BE) {
 		if (lb_load16(frame->data + 12) == LB_ETHERTYPE_IPV6_BE && ip[0] >> 4 == 6)
 			v->reason = LB_REASON_IPV6;
@@ -272,7 +279,7 @@ lb_inline void lb_uplink(struct lb_env *env, const struct lb_frame *frame, struc
 	    lb_parse_l4(&p, frame->end) != LB_PARSED_OK)
 		return;
 	if (p.fragment_later) {
-		lb_entry_fragment(env, &p, v);
+		lb_entry_fragment(env, frame, &p, v);
 		return;
 	}
 	if (p.dport_be == config->vxlan_port_be && p.proto == LB_PROTO_UDP && !p.icmp &&

@@ -36,7 +36,7 @@ struct lb_verdict {
 	uint8_t tos;   /* of the inner packet */
 	uint8_t depth; /* ENCAP, REENCAP with vtep_be: owners asked before */
 	uint8_t icmp_type, icmp_code;
-	uint8_t reserved;
+	bool udp; /* with l4_check: 0 there means "none" */
 	uint16_t icmp_mtu;
 	/* Where LB_ENV_SKB: what the transport checksum must take in. */
 	uint16_t l4_check;             /* offset from the IP header, 0: nothing */

@@ -46,13 +46,13 @@ struct tables_backend {
 	bool down;        /* gone: not asked either */
 	uint32_t task;    /* id of a task of this node, or 0 and then: */
 	uint32_t vtep_be; /* the node it runs on */
-	uint8_t next_hop[6]; /* MAC to send to; all 0: not known yet */
 };
 struct tables_port {
 	uint32_t index; /* lb_port_index */
 	uint16_t target_port_be;
 };
 struct tables_service {
+	uint32_t name; /* hash of its name: history belongs to a service, not to a port */
 	const struct tables_port *ports;
 	uint32_t port_count;
 	const struct tables_backend *backends;
@@ -71,9 +71,11 @@ int tables_set_service(struct tables *t, const struct tables_service *service, u
 /* Unpublishes every port that is not set in keep (LB_PORTS_MAX bits) and frees what only they used. */
 int tables_keep_ports(struct tables *t, const uint64_t *keep);
 
-/* New Ethernet addresses towards a VTEP, in every template that leads there. 0 MAC: unknown. */
-void tables_set_next_hop(struct tables *t, uint32_t vtep_be, const uint8_t next_hop[6],
-			 const uint8_t source[6]);
+/* Ethernet addresses towards a VTEP, for every template that leads there, now and later. NULL: not
+ * known any more, the kernel has to find them. Until first called for a VTEP, templates that were
+ * there before keep what they have. -ENOMEM. */
+int tables_set_next_hop(struct tables *t, uint32_t vtep_be, const uint8_t *next_hop,
+			const uint8_t *source);
 
 struct tables_usage {
 	uint32_t ports, rings, backends, tasks, vias;
@@ -81,6 +83,10 @@ struct tables_usage {
 };
 struct tables_usage tables_usage(const struct tables *t);
 
-/* Called when a backend's entry moves, so that its counters can follow. */
+/* Waits for a grace period and then frees what was retired. Happens by itself when room is needed. */
+void tables_reclaim(struct tables *t);
+
+/* Called when a backend's entry moves, so that its counters can follow; from UINT32_MAX: the entry
+ * is a new backend's. */
 void tables_on_move(struct tables *t, void (*moved)(void *context, uint32_t from, uint32_t to));
 #endif
