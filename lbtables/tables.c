@@ -11,7 +11,7 @@
 #include "tables_internal.h"
 
 enum {
-	SLOT_UNIT = 32,   /* a cache line */
+	SLOT_UNIT = 32,     /* a cache line */
 	RETIRED_MAX = 1024, /* a grace period for so many */
 };
 
@@ -108,8 +108,7 @@ int tables_set_config(struct tables *t, const struct lb_config *config)
 			next.addrs_be[i] = next.vtep_be;
 	next.table_key = now->table_key;
 	if (!next.table_key) {
-		if (getrandom(&next.table_key, sizeof(next.table_key), 0) !=
-		    sizeof(next.table_key))
+		if (getrandom(&next.table_key, sizeof(next.table_key), 0) != sizeof(next.table_key))
 			return -EIO;
 		next.table_key |= 1;
 	}
@@ -147,6 +146,70 @@ void tables_backend_resolve(union lb_backend *b, const struct next_hop *hop)
 		next.local.outer_type_be = 0;
 		store64(&b->word[1], next.word[1]);
 	}
+}
+
+bool tables_backend_at(const union lb_backend *entry, const struct tables_backend *b)
+{
+	if (entry->t.ip[0] != 0x45) /* no template */
+		return b->task && b->task == entry->local.task;
+	return !b->task && lb_load32(entry->t.ip + 16) == b->vtep_be;
+}
+
+void tables_backend_make(const struct tables *t, const struct tables_backend *b,
+			 union lb_backend *out)
+{
+	const struct next_hop *hop;
+
+	memset(out, 0, sizeof(*out));
+	if (b->task) {
+		out->local.task = b->task;
+		out->local.kind = LB_BACKEND_LOCAL;
+		memcpy(out->t.inner_dst, b->mac, 6);
+		return;
+	}
+	lb_make_outer(out, t->l->config, b->vtep_be);
+	memcpy(out->t.inner_dst, b->mac, 6);
+	lb_write_mesh_mac(out->t.inner_src, LB_MAC_ENTRY, 0, t->l->config->vtep_be);
+	out->local.outer_type_be = 0;
+	out->local.kind = LB_BACKEND_UNRESOLVED;
+	hop = tables_next_hop(t, b->vtep_be);
+	if (hop && hop->known)
+		tables_backend_resolve(out, hop);
+}
+
+void tables_backend_down(union lb_backend *entry)
+{
+	union lb_backend next = *entry;
+
+	next.local.kind = LB_BACKEND_DOWN;
+	next.local.outer_type_be = 0;
+	if (lb_backend_kind(entry) != LB_BACKEND_DOWN)
+		store64(&entry->word[1], next.word[1]);
+}
+
+void tables_backend_update(const struct tables *t, union lb_backend *entry,
+			   const struct tables_backend *b)
+{
+	union lb_backend next;
+
+	if (b->down) {
+		tables_backend_down(entry);
+		return;
+	}
+	tables_backend_make(t, b, &next);
+	/* Known addresses stay until somebody says that they changed. */
+	if (!b->task && lb_backend_kind(entry) == LB_BACKEND_REMOTE &&
+	    !tables_next_hop(t, b->vtep_be)) {
+		next.word[0] = entry->word[0];
+		next.word[1] = entry->word[1];
+	}
+	for (int i = 2; i < 8; i++)
+		if (entry->word[i] != next.word[i])
+			store64(&entry->word[i], next.word[i]);
+	if (entry->word[0] != next.word[0])
+		store64(&entry->word[0], next.word[0]);
+	if (entry->word[1] != next.word[1])
+		store64(&entry->word[1], next.word[1]);
 }
 
 /* A template, resolved or not, that leads to a VTEP. */

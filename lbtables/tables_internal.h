@@ -52,6 +52,17 @@ int tables_service_adopt(struct tables *t);
 const struct next_hop *tables_next_hop(const struct tables *t, uint32_t vtep_be);
 /* Writes next_hop's addresses into a template that leads there. */
 void tables_backend_resolve(union lb_backend *b, const struct next_hop *hop);
+/* A backend's entry, where no reader looks. Not down, whatever b says. */
+void tables_backend_make(const struct tables *t, const struct tables_backend *b,
+			 union lb_backend *out);
+/* Is this entry about that backend, at the place where it is now? What is down still says where it
+ * was: only there is it revived, so what an entry leads to never changes while it can be reached. */
+bool tables_backend_at(const union lb_backend *entry, const struct tables_backend *b);
+/* Brings an entry that readers may be using up to date. Word 1 says what it is, so it goes first
+ * where the entry stops being something and last where it becomes something. */
+void tables_backend_update(const struct tables *t, union lb_backend *entry,
+			   const struct tables_backend *b);
+void tables_backend_down(union lb_backend *entry);
 
 /* Stores that readers may see at any moment. */
 static inline void store64(uint64_t *p, uint64_t v)

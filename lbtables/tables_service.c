@@ -67,49 +67,108 @@ static void port_write(struct tables *t, uint32_t index, struct lb_port port)
 	ring_release(t, old);
 }
 
-/* A ring that a killed writer or a reader may have left: believed only within bounds. */
-static int ring_adopt(struct tables *t, uint32_t ring, uint32_t depth)
+/* Cuts the chain of generations behind the newest ones. */
+static void trim_generations(struct tables *t, uint32_t ring)
 {
-	const struct lb_ring *r;
+	for (uint32_t depth = 1; ring; depth++) {
+		struct lb_ring *r = &t->l->rings[ring];
+		uint32_t prev = r->prev;
 
-	if (!ring)
-		return 0;
-	if (ring >= t->l->ring_count || depth > LB_GENERATIONS_MAX)
+		if (depth == LB_GENERATIONS_MAX) {
+			store32(&r->prev, 0);
+			ring_release(t, prev);
+			return;
+		}
+		ring = prev;
+	}
+}
+
+/* One generation more than stay live: a killed writer may not have come to trimming. */
+static int chain_check(const struct tables *t, uint32_t ring)
+{
+	for (uint32_t depth = 1; ring; depth++) {
+		const struct lb_ring *r = &t->l->rings[ring];
+
+		if (ring >= t->l->ring_count || depth > LB_GENERATIONS_MAX + 1)
+			return -EUCLEAN;
+		if (r->prev &&
+		    (r->prev >= t->l->ring_count || t->l->rings[r->prev].service != r->service ||
+		     t->l->rings[r->prev].generation >= r->generation))
+			return -EUCLEAN;
+		ring = r->prev;
+	}
+	return 0;
+}
+
+/* Rings of a region are of one service and say the same of it. capacity: by region, what the ring
+ * that was met first says. */
+static int region_adopt(struct tables *t, const struct lb_ring *r, uint16_t *capacity)
+{
+	uint32_t unit = r->backends / TABLES_BACKEND_UNIT;
+
+	if (!unit || !r->capacity || region_size(r) > LB_SERVICE_BACKENDS_MAX ||
+	    r->backend_count > region_size(r) || r->backends >= t->l->backend_count)
 		return -EUCLEAN;
-	if (t->ring_refs[ring]++)
-		return 0;
-	r = &t->l->rings[ring];
-	if (extent_mark(&t->rings, ring, 1) || !r->capacity || r->backend_count > region_size(r) ||
-	    (r->size && extent_mark(&t->slots, r->slots, r->size)) ||
-	    extent_mark(&t->backends, r->backends, region_size(r)))
-		return -EUCLEAN;
+	if (!t->region_refs[r->backends]) {
+		if (extent_mark(&t->backends, r->backends, region_size(r)))
+			return -EUCLEAN;
+		capacity[unit] = r->capacity;
+	}
 	t->region_refs[r->backends]++;
-	return ring_adopt(t, r->prev, depth + 1);
+	return capacity[unit] == r->capacity ? 0 : -EUCLEAN;
+}
+
+/* A ring that a killed writer or another version may have left: believed only within bounds. */
+static int ring_adopt(struct tables *t, uint32_t ring, uint16_t *capacity)
+{
+	for (; ring && !t->ring_refs[ring]++; ring = t->l->rings[ring].prev) {
+		const struct lb_ring *r = &t->l->rings[ring];
+
+		if (extent_mark(&t->rings, ring, 1) || region_adopt(t, r, capacity))
+			return -EUCLEAN;
+		if (r->size && (!r->slots || !ring_size_valid(r->size) ||
+				extent_mark(&t->slots, r->slots, r->size)))
+			return -EUCLEAN;
+	}
+	return 0;
 }
 
 int tables_service_adopt(struct tables *t)
 {
-	for (uint32_t i = 0; i < LB_PORTS_MAX; i++) {
-		uint32_t ring = port_read(t, i).ring;
-		int err = ring_adopt(t, ring, 1);
+	uint16_t *capacity =
+	    calloc(t->l->backend_count / TABLES_BACKEND_UNIT + 1, sizeof(*capacity));
+	int err = capacity ? 0 : -ENOMEM;
 
-		if (err)
-			return err;
+	for (uint32_t i = 0; i < LB_PORTS_MAX && !err; i++) {
+		uint32_t ring = port_read(t, i).ring;
+
+		err = chain_check(t, ring);
+		if (!err)
+			err = ring_adopt(t, ring, capacity);
 		t->ports += ring != 0;
 	}
-	return 0;
+	for (uint32_t i = 0; i < LB_PORTS_MAX && !err; i++)
+		trim_generations(t, port_read(t, i).ring);
+	free(capacity);
+	return err;
 }
+
+struct mac_index {
+	uint64_t mac;
+	uint32_t index;
+};
 
 /* A change of a service that is being prepared. */
 struct change {
 	const struct tables_service *service;
 	uint32_t old; /* its newest ring so far, 0: none */
 	struct ring_backend *names;
-	uint16_t *ordinal; /* of each listed backend, or RING_NO_OWNER */
-	uint16_t *listed;  /* by ordinal: index into the list, or RING_NO_OWNER */
+	uint16_t *ordinal;      /* of each listed backend, or RING_NO_OWNER */
+	uint16_t *listed;       /* by ordinal: index into the list, or RING_NO_OWNER */
+	struct mac_index *macs; /* the list in the order of MACs */
 	uint16_t *previous, *owner;
 	uint32_t size;
-	uint32_t unplaced; /* listed backends without an entry yet */
+	uint32_t unplaced; /* listed backends that own slots and have no entry yet */
 	int64_t moved;
 };
 
@@ -118,6 +177,7 @@ static void change_free(struct change *c)
 	free(c->names);
 	free(c->ordinal);
 	free(c->listed);
+	free(c->macs);
 	free(c->previous);
 	free(c->owner);
 }
@@ -127,25 +187,6 @@ static uint64_t backend_mac(const union lb_backend *b)
 	return lb_load_mac(b->t.inner_dst);
 }
 
-/* Is this entry still about that backend, at the place where it is now? */
-static bool same_place(const union lb_backend *entry, const struct tables_backend *b)
-{
-	switch (lb_backend_kind(entry)) {
-	case LB_BACKEND_LOCAL:
-		return b->task == entry->local.task;
-	case LB_BACKEND_REMOTE:
-	case LB_BACKEND_UNRESOLVED:
-		return !b->task && lb_load32(entry->t.ip + 16) == b->vtep_be;
-	default:
-		return true; /* down: revived in place */
-	}
-}
-
-struct mac_index {
-	uint64_t mac;
-	uint32_t index;
-};
-
 static int compare_macs(const void *a, const void *b)
 {
 	const struct mac_index *x = a, *y = b;
@@ -153,33 +194,46 @@ static int compare_macs(const void *a, const void *b)
 	return (x->mac > y->mac) - (x->mac < y->mac);
 }
 
-/* Finds the listed backends among the entries of the region that the service uses. */
-static int match_entries(struct tables *t, struct change *c)
+static int sort_macs(struct change *c)
 {
 	const struct tables_service *s = c->service;
-	const struct lb_ring *old = &t->l->rings[c->old];
-	struct mac_index *macs = calloc(s->backend_count + 1, sizeof(*macs));
 
-	if (!macs)
-		return -ENOMEM;
 	for (uint32_t i = 0; i < s->backend_count; i++)
-		macs[i] = (struct mac_index){lb_load_mac(s->backends[i].mac), i};
-	qsort(macs, s->backend_count, sizeof(*macs), compare_macs);
-	for (uint32_t o = 0; c->old && o < old->backend_count; o++) {
-		const union lb_backend *entry = &t->l->backends[old->backends + o];
-		struct mac_index key = {.mac = backend_mac(entry)};
-		struct mac_index *hit =
-		    bsearch(&key, macs, s->backend_count, sizeof(*macs), compare_macs);
-
-		if (!hit || c->ordinal[hit->index] != RING_NO_OWNER ||
-		    !same_place(entry, &s->backends[hit->index]))
-			continue;
-		c->ordinal[hit->index] = (uint16_t)o;
-		c->listed[o] = (uint16_t)hit->index;
-		c->unplaced--;
-	}
-	free(macs);
+		c->macs[i] = (struct mac_index){lb_load_mac(s->backends[i].mac), i};
+	qsort(c->macs, s->backend_count, sizeof(*c->macs), compare_macs);
+	for (uint32_t i = 1; i < s->backend_count; i++)
+		if (c->macs[i].mac == c->macs[i - 1].mac)
+			return -EINVAL;
 	return 0;
+}
+
+/* Which of the list an entry stands for, or RING_NO_OWNER. */
+static uint32_t listed_as(const struct change *c, const union lb_backend *entry)
+{
+	struct mac_index key = {.mac = backend_mac(entry)};
+	const struct mac_index *hit =
+	    bsearch(&key, c->macs, c->service->backend_count, sizeof(*c->macs), compare_macs);
+
+	return hit && tables_backend_at(entry, &c->service->backends[hit->index]) ? hit->index
+										  : RING_NO_OWNER;
+}
+
+/* Finds the listed backends among the entries of the region that the service uses. */
+static void match_entries(const struct tables *t, struct change *c)
+{
+	const struct lb_ring *old = &t->l->rings[c->old];
+
+	for (uint32_t o = 0; c->old && o < old->backend_count; o++) {
+		uint32_t i = listed_as(c, &t->l->backends[old->backends + o]);
+
+		if (i == RING_NO_OWNER || c->ordinal[i] != RING_NO_OWNER)
+			continue;
+		c->ordinal[i] = (uint16_t)o;
+		c->listed[o] = (uint16_t)i;
+	}
+	/* What owns no slot and never did needs no entry. */
+	for (uint32_t i = 0; i < c->service->backend_count; i++)
+		c->unplaced += c->names[i].weight && c->ordinal[i] == RING_NO_OWNER;
 }
 
 static int change_prepare(struct tables *t, struct change *c)
@@ -190,14 +244,15 @@ static int change_prepare(struct tables *t, struct change *c)
 	for (uint32_t i = 0; i < s->port_count; i++) {
 		uint32_t ring = port_read(t, s->ports[i].index).ring;
 
-		if (ring && t->l->rings[ring].service == s->name && (!c->old || t->l->rings[ring].generation >
-					    t->l->rings[c->old].generation))
+		if (ring && t->l->rings[ring].service == s->name &&
+		    (!c->old || t->l->rings[ring].generation > t->l->rings[c->old].generation))
 			c->old = ring;
 	}
 	c->names = calloc(n + 1, sizeof(*c->names));
 	c->ordinal = malloc((n + 1) * sizeof(*c->ordinal));
 	c->listed = malloc(LB_SERVICE_BACKENDS_MAX * sizeof(*c->listed));
-	if (!c->names || !c->ordinal || !c->listed)
+	c->macs = calloc(n + 1, sizeof(*c->macs));
+	if (!c->names || !c->ordinal || !c->listed || !c->macs)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct tables_backend *b = &s->backends[i];
@@ -206,8 +261,10 @@ static int change_prepare(struct tables *t, struct change *c)
 		c->ordinal[i] = RING_NO_OWNER;
 	}
 	memset(c->listed, 0xff, LB_SERVICE_BACKENDS_MAX * sizeof(*c->listed));
-	c->unplaced = n;
-	return match_entries(t, c);
+	if (sort_macs(c))
+		return -EINVAL;
+	match_entries(t, c);
+	return 0;
 }
 
 static bool any_weight(const struct change *c)
@@ -226,7 +283,7 @@ static int change_build(struct tables *t, struct change *c)
 
 	if (!any_weight(c)) {
 		c->size = 0;
-		c->moved = c->old ? old->size : 1;
+		c->moved = c->old ? old->size : 0;
 		return 0;
 	}
 	c->size = c->service->ring_size ? c->service->ring_size : ring_size_fit(c->names, n);
@@ -242,107 +299,79 @@ static int change_build(struct tables *t, struct change *c)
 		for (uint32_t i = 0; i < old->size; i++)
 			c->previous[i] = c->listed[t->l->slots[old->slots + i]];
 	}
-	c->moved = ring_build(c->names, n, c->size, c->previous, c->previous ? old->size : 0,
-			      c->owner);
+	c->moved =
+	    ring_build(c->names, n, c->size, c->previous, c->previous ? old->size : 0, c->owner);
 	return c->moved < 0 ? (int)c->moved : 0;
 }
 
-static void entry_make(const struct tables *t, const struct tables_backend *b,
-		       union lb_backend *out)
+/* Listed backends in the region of the new generation. */
+static void entries_update(struct tables *t, const struct change *c, uint32_t ring, bool down)
 {
-	const struct next_hop *hop;
+	union lb_backend *region = &t->l->backends[t->l->rings[ring].backends];
 
-	memset(out, 0, sizeof(*out));
-	if (b->task) {
-		out->local.task = b->task;
-		out->local.kind = LB_BACKEND_LOCAL;
-		memcpy(out->t.inner_dst, b->mac, 6);
-		return;
-	}
-	lb_make_outer(out, t->l->config, b->vtep_be);
-	memcpy(out->t.inner_dst, b->mac, 6);
-	lb_write_mesh_mac(out->t.inner_src, LB_MAC_ENTRY, 0, t->l->config->vtep_be);
-	out->local.outer_type_be = 0;
-	out->local.kind = LB_BACKEND_UNRESOLVED;
-	hop = tables_next_hop(t, b->vtep_be);
-	if (hop && hop->known)
-		tables_backend_resolve(out, hop);
+	for (uint32_t i = 0; i < c->service->backend_count; i++)
+		if (c->ordinal[i] != RING_NO_OWNER && c->service->backends[i].down == down)
+			tables_backend_update(t, &region[c->ordinal[i]], &c->service->backends[i]);
 }
 
-/* Brings an entry that readers may be using up to date. Word 1 says what it is, so it goes first
- * where the entry stops being something and last where it becomes something. */
-static void entry_update(const struct tables *t, union lb_backend *entry,
-			 const struct tables_backend *b)
-{
-	uint32_t kind = lb_backend_kind(entry);
-	union lb_backend next;
-
-	entry_make(t, b, &next);
-	if (b->down) {
-		next.local.kind = LB_BACKEND_DOWN;
-		next.local.outer_type_be = 0;
-		store64(&entry->word[1], next.word[1]);
-		return;
-	}
-	/* Known addresses stay until somebody says that they changed. */
-	if (!b->task && kind == LB_BACKEND_REMOTE && !tables_next_hop(t, b->vtep_be)) {
-		next.word[0] = entry->word[0];
-		next.word[1] = entry->word[1];
-	}
-	for (int i = 2; i < 8; i++)
-		if (entry->word[i] != next.word[i])
-			store64(&entry->word[i], next.word[i]);
-	if (entry->word[0] != next.word[0])
-		store64(&entry->word[0], next.word[0]);
-	if (entry->word[1] != next.word[1])
-		store64(&entry->word[1], next.word[1]);
-}
-
-/* Entries that no backend of the list stands for any more: gone, unless listed as draining. */
+/* Older generations' entries: down if no backend of the list stands for them any more, up to date
+ * if one does. */
 static void entries_retire(struct tables *t, const struct change *c)
 {
+	uint32_t done = 0;
+
 	for (uint32_t ring = c->old; ring; ring = t->l->rings[ring].prev) {
 		const struct lb_ring *r = &t->l->rings[ring];
-		bool same = r->backends == t->l->rings[c->old].backends;
 
+		if (r->backends == done) /* and the newer generation of a region names more */
+			continue;
+		done = r->backends;
 		for (uint32_t o = 0; o < r->backend_count; o++) {
 			union lb_backend *entry = &t->l->backends[r->backends + o];
-			union lb_backend next = *entry;
-			bool listed = same && c->listed[o] != RING_NO_OWNER &&
-				      !c->service->backends[c->listed[o]].down;
+			uint32_t i = listed_as(c, entry);
 
-			/* In an older region, by name. */
-			for (uint32_t i = 0; !same && !listed && i < c->service->backend_count; i++)
-				listed = !memcmp(c->service->backends[i].mac, entry->t.inner_dst, 6) &&
-					 !c->service->backends[i].down &&
-					 same_place(entry, &c->service->backends[i]);
-			if (listed || lb_backend_kind(entry) == LB_BACKEND_DOWN)
-				continue;
-			next.local.kind = LB_BACKEND_DOWN;
-			next.local.outer_type_be = 0;
-			store64(&entry->word[1], next.word[1]);
+			if (i == RING_NO_OWNER)
+				tables_backend_down(entry);
+			else
+				tables_backend_update(t, entry, &c->service->backends[i]);
 		}
 	}
+}
+
+static void slots_in_use(const struct tables *t, const struct lb_ring *r, uint8_t *used)
+{
+	for (uint32_t i = 0; i < r->size; i++)
+		used[t->l->slots[r->slots + i]] = 1;
 }
 
 /* Which ordinals of the region some live generation still names. */
 static uint8_t *ordinals_in_use(const struct tables *t, const struct change *c)
 {
 	uint8_t *used = calloc(LB_SERVICE_BACKENDS_MAX, 1);
-	uint32_t region = t->l->rings[c->old].backends;
+	uint32_t region = t->l->rings[c->old].backends, elsewhere = t->region_refs[region];
 
-	for (uint32_t ring = c->old; used && ring; ring = t->l->rings[ring].prev) {
-		const struct lb_ring *r = &t->l->rings[ring];
-
-		if (r->backends != region)
-			continue;
-		for (uint32_t i = 0; i < r->size; i++)
-			used[t->l->slots[r->slots + i]] = 1;
-	}
+	for (uint32_t ring = c->old; used && ring; ring = t->l->rings[ring].prev)
+		if (t->l->rings[ring].backends == region) {
+			slots_in_use(t, &t->l->rings[ring], used);
+			elsewhere--;
+		}
+	/* A port that the service has left may hold others until it is unpublished. */
+	for (uint32_t ring = 1; used && elsewhere && ring < t->l->ring_count; ring++)
+		if (t->ring_refs[ring] && t->l->rings[ring].backends == region)
+			slots_in_use(t, &t->l->rings[ring], used);
 	for (uint32_t i = 0; used && i < c->service->backend_count; i++)
 		if (c->ordinal[i] != RING_NO_OWNER)
 			used[c->ordinal[i]] = 1;
 	return used;
+}
+
+static void entry_place(struct tables *t, const struct tables_backend *b, uint32_t index)
+{
+	tables_backend_make(t, b, &t->l->backends[index]);
+	if (b->down)
+		tables_backend_down(&t->l->backends[index]);
+	if (t->moved)
+		t->moved(t->context, UINT32_MAX, index);
 }
 
 /* Gives each unplaced backend an ordinal of the present region; false if there are too few. */
@@ -350,24 +379,24 @@ static bool place_in_region(struct tables *t, struct change *c, uint16_t *count)
 {
 	const struct lb_ring *old = &t->l->rings[c->old];
 	uint8_t *used = ordinals_in_use(t, c);
-	uint32_t next = 0, free_count = 0;
+	uint32_t size = region_size(old), next = 0, free_count = 0;
 
 	if (!used)
 		return false;
-	for (uint32_t o = 0; o < region_size(old); o++)
+	if (size > RING_NO_OWNER) /* which is no ordinal */
+		size = RING_NO_OWNER;
+	for (uint32_t o = 0; o < size; o++)
 		free_count += !used[o];
 	for (uint32_t i = 0; free_count >= c->unplaced && i < c->service->backend_count; i++) {
-		if (c->ordinal[i] != RING_NO_OWNER)
+		if (c->ordinal[i] != RING_NO_OWNER || !c->names[i].weight)
 			continue;
 		while (used[next])
 			next++;
+		/* Had an owner: a reader may still be in a generation that was trimmed. */
+		if (next < *count && t->retired_count)
+			tables_reclaim(t);
 		c->ordinal[i] = (uint16_t)next;
-		if (t->moved)
-			t->moved(t->context, UINT32_MAX, old->backends + next);
-		entry_make(t, &c->service->backends[i], &t->l->backends[old->backends + next]);
-		if (c->service->backends[i].down)
-			entry_update(t, &t->l->backends[old->backends + next],
-				     &c->service->backends[i]);
+		entry_place(t, &c->service->backends[i], old->backends + next);
 		if (++next > *count)
 			*count = (uint16_t)next;
 	}
@@ -398,13 +427,9 @@ static int place_in_new_region(struct tables *t, struct change *c, struct lb_rin
 			*entry = t->l->backends[old->backends + c->ordinal[i]];
 			if (t->moved)
 				t->moved(t->context, old->backends + c->ordinal[i], base + i);
-			entry_update(t, entry, &c->service->backends[i]);
+			tables_backend_update(t, entry, &c->service->backends[i]);
 		} else {
-			entry_make(t, &c->service->backends[i], entry);
-			if (c->service->backends[i].down)
-				entry_update(t, entry, &c->service->backends[i]);
-			if (t->moved)
-				t->moved(t->context, UINT32_MAX, base + i);
+			entry_place(t, &c->service->backends[i], base + i);
 		}
 		c->ordinal[i] = (uint16_t)i;
 	}
@@ -424,27 +449,12 @@ static uint32_t take(struct tables *t, struct extent *e, uint32_t count)
 	return extent_take(e, count);
 }
 
-/* Cuts the chain of generations behind the newest ones. */
-static void trim_generations(struct tables *t, uint32_t ring)
-{
-	for (uint32_t depth = 1; ring; depth++) {
-		struct lb_ring *r = &t->l->rings[ring];
-		uint32_t prev = r->prev;
-
-		if (depth == LB_GENERATIONS_MAX) {
-			store32(&r->prev, 0);
-			ring_release(t, prev);
-			return;
-		}
-		ring = prev;
-	}
-}
-
 /* Writes the new generation where nobody looks yet. */
 static int generation_write(struct tables *t, struct change *c, uint32_t *out)
 {
 	const struct lb_ring *old = &t->l->rings[c->old];
-	struct lb_ring ring = {.size = c->size, .prev = c->old, .generation = 1, .service = c->service->name};
+	struct lb_ring ring = {
+	    .size = c->size, .prev = c->old, .generation = 1, .service = c->service->name};
 	uint32_t id, slots = 0;
 	int err;
 
@@ -504,6 +514,9 @@ int tables_set_service(struct tables *t, const struct tables_service *s, uint32_
 
 	if (s->backend_count >= LB_SERVICE_BACKENDS_MAX || !s->port_count)
 		return -EINVAL;
+	for (uint32_t i = 0; i < s->port_count; i++)
+		if (s->ports[i].index >= LB_PORTS_MAX)
+			return -EINVAL;
 	err = change_prepare(t, &c);
 	if (!err)
 		err = change_build(t, &c);
@@ -511,13 +524,9 @@ int tables_set_service(struct tables *t, const struct tables_service *s, uint32_
 	if (!err && (!c.old || c.moved || c.unplaced))
 		err = generation_write(t, &c, &ring);
 	if (!err) {
-		if (ring == c.old || t->l->rings[ring].backends == t->l->rings[c.old].backends)
-			for (uint32_t i = 0; i < s->backend_count; i++)
-				entry_update(t,
-					     &t->l->backends[t->l->rings[ring].backends +
-							     c.ordinal[i]],
-					     &s->backends[i]);
+		entries_update(t, &c, ring, false);
 		publish(t, s, ring);
+		entries_update(t, &c, ring, true);
 		if (c.old)
 			entries_retire(t, &c);
 		if (ring != c.old)

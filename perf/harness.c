@@ -18,14 +18,14 @@ int harness_pin(int cpu)
 	if (cpu < 0) {
 		if (sched_getaffinity(0, sizeof(set), &set))
 			return -errno;
-		for (int i = 0; i < CPU_SETSIZE; i++)
+		for (size_t i = 0; i < CPU_SETSIZE; i++)
 			if (CPU_ISSET(i, &set))
-				cpu = i;
+				cpu = (int)i;
 	}
-	if (cpu >= CPU_SETSIZE)
+	if (cpu < 0 || cpu >= CPU_SETSIZE)
 		return -EINVAL;
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
+	CPU_SET((size_t)cpu, &set);
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : cpu;
 }
 

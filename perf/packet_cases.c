@@ -6,7 +6,7 @@
 #include <linux/bpf.h>
 #include <string.h>
 
-#include "lb_flow.h"
+#include "lb_reason.h"
 #include "lb_verdict.h"
 
 enum {
@@ -31,39 +31,37 @@ static const uint8_t own_mac[6] = {0x02, 0, 0, 0, 0, 1}, router_mac[6] = {0x02, 
 		     task_mac[6] = {0x02, 0x42, 0xac, 0x1e, 0, 2},
 		     gateway_mac[6] = {0x02, 0x42, 0xac, 0x1e, 0, 1};
 
-#define ENTRY(name_, text_, frame_, flows_)                                                        \
-	.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_, .flows = flows_,  \
-	.effect = PACKET_ENTERED, .verdict = XDP_TX, .reason = LB_REASON_ENTRY_REMOTE,             \
-	.goal_case = -1
-#define HOST(name_, text_, frame_, flows_)                                                         \
-	.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_, .flows = flows_,  \
-	.effect = PACKET_DELIVERED, .verdict = XDP_REDIRECT, .reason = LB_REASON_TUNNEL_DELIVER,   \
-	.goal_case = -1
+#define ENTRY(name_, text_, frame_, flows_, goal, goal_case_)                                      \
+	{.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_, .flows = flows_, \
+	 .effect = PACKET_ENTERED, .verdict = XDP_TX, .reason = LB_REASON_ENTRY_REMOTE,            \
+	 .goal_ns = goal, .goal_case = goal_case_}
+#define HOST(name_, text_, frame_, flows_, goal)                                                   \
+	{.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_, .flows = flows_, \
+	 .effect = PACKET_DELIVERED, .verdict = XDP_REDIRECT, .reason = LB_REASON_TUNNEL_DELIVER,  \
+	 .goal_ns = goal, .goal_case = -1}
 #define OTHERS(name_, text_, frame_, reason_)                                                      \
-	.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_,                   \
-	.flows = PACKET_HOT, .effect = PACKET_SAME, .verdict = XDP_PASS, .reason = reason_,        \
-	.goal_ns = 10, .goal_case = -1
+	{.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_,                  \
+	 .flows = PACKET_HOT, .effect = PACKET_SAME, .verdict = XDP_PASS, .reason = reason_,       \
+	 .goal_ns = 10, .goal_case = -1}
+#define FLOOR(name_, text_, program_, effect_)                                                     \
+	{.name = name_, .text = text_, .program = program_, .frame = PACKET_ENTRY_ACK,             \
+	 .effect = effect_, .verdict = XDP_TX, .reason = -1, .goal_case = -1}
 
 enum { CASE_ENTRY_MANY = 3 };
 
 const struct packet_case packet_cases[] = {
-    {.name = "floor_swap", .text = "MAC swap, XDP_TX", .program = PACKET_SWAP,
-     .frame = PACKET_ENTRY_ACK, .effect = PACKET_SWAPPED, .verdict = XDP_TX, .reason = -1,
-     .goal_case = -1},
-    {.name = "floor_encap", .text = "bare encapsulation", .program = PACKET_ENCAPSULATE,
-     .frame = PACKET_ENTRY_ACK, .effect = PACKET_WRAPPED, .verdict = XDP_TX, .reason = -1,
-     .goal_case = -1},
-    {ENTRY("entry_hot", "entry, 1 flow", PACKET_ENTRY_ACK, PACKET_HOT), .goal_ns = 40},
-    [CASE_ENTRY_MANY] = {ENTRY("entry_many", "entry, many flows", PACKET_ENTRY_ACK, PACKET_MANY),
-			 .goal_ns = 45},
-    {ENTRY("entry_new", "entry, new flows (SYN)", PACKET_ENTRY_SYN, PACKET_NEW),
-     .goal_case = CASE_ENTRY_MANY},
-    {HOST("host_hot", "host side, 1 flow", PACKET_TUNNEL_ACK, PACKET_HOT), .goal_ns = 70},
-    {HOST("host_many", "host side, many flows", PACKET_TUNNEL_ACK, PACKET_MANY), .goal_ns = 150},
-    {HOST("host_new", "host side, new flows (SYN)", PACKET_TUNNEL_SYN, PACKET_NEW)},
-    {OTHERS("other_port", "not ours: port 22", PACKET_OTHER_PORT, -1)},
-    {OTHERS("other_address", "not ours: address", PACKET_OTHER_ADDRESS, -1)},
-    {OTHERS("ipv6", "not ours: IPv6", PACKET_IPV6, LB_REASON_IPV6)},
+    FLOOR("floor_swap", "MAC swap, XDP_TX", PACKET_SWAP, PACKET_SWAPPED),
+    FLOOR("floor_encap", "bare encapsulation", PACKET_ENCAPSULATE, PACKET_WRAPPED),
+    ENTRY("entry_hot", "entry, 1 flow", PACKET_ENTRY_ACK, PACKET_HOT, 40, -1),
+    [CASE_ENTRY_MANY] =
+	ENTRY("entry_many", "entry, many flows", PACKET_ENTRY_ACK, PACKET_MANY, 45, -1),
+    ENTRY("entry_new", "entry, new flows (SYN)", PACKET_ENTRY_SYN, PACKET_NEW, 0, CASE_ENTRY_MANY),
+    HOST("host_hot", "host side, 1 flow", PACKET_TUNNEL_ACK, PACKET_HOT, 70),
+    HOST("host_many", "host side, many flows", PACKET_TUNNEL_ACK, PACKET_MANY, 150),
+    HOST("host_new", "host side, new flows (SYN)", PACKET_TUNNEL_SYN, PACKET_NEW, 0),
+    OTHERS("other_port", "not ours: port 22", PACKET_OTHER_PORT, -1),
+    OTHERS("other_address", "not ours: address", PACKET_OTHER_ADDRESS, -1),
+    OTHERS("ipv6", "not ours: IPv6", PACKET_IPV6, LB_REASON_IPV6),
 };
 const uint32_t packet_case_count = sizeof(packet_cases) / sizeof(*packet_cases);
 
@@ -93,8 +91,7 @@ static int fill_node(struct tables *t)
 	int err = tables_set_config(t, &config);
 
 	for (uint32_t n = 0; n < NODE_COUNT; n++) {
-		/* Clients of the host side used this address, and another node took them in. */
-		vias[n + 1] = (struct lb_via){htonl(OWN), htonl(NODES + n)};
+		vias[n + 1] = (struct lb_via){htonl(NODES + n), htonl(NODES + n)};
 		if (!err)
 			err = tables_set_next_hop(t, htonl(NODES + n), router_mac, own_mac);
 	}
@@ -104,12 +101,11 @@ static int fill_node(struct tables *t)
 static int fill_entry(struct tables *t)
 {
 	struct tables_backend backends[BACKEND_COUNT] = {0};
-	struct tables_port port = {LB_BE16(ENTRY_PORT), LB_BE16(TARGET_PORT)};
+	struct tables_port port = {ENTRY_PORT, htons(TARGET_PORT)};
 	struct tables_service service = {
 	    .name = 1, .ports = &port, .port_count = 1, .backends = backends,
 	    .backend_count = BACKEND_COUNT};
 
-	port.index = lb_port_index(LB_BE16(ENTRY_PORT), false);
 	for (uint32_t b = 0; b < BACKEND_COUNT; b++) {
 		backend_mac(backends[b].mac, b);
 		backends[b].weight = 100;
@@ -122,7 +118,7 @@ static int fill_host(struct tables *t)
 {
 	struct lb_task task = {.addr_be = htonl(TASK), .ifindex = TASK_IFINDEX, .mtu = 1450};
 	struct tables_backend backend = {.weight = 100};
-	struct tables_port port = {lb_port_index(LB_BE16(HOST_PORT), false), LB_BE16(TARGET_PORT)};
+	struct tables_port port = {HOST_PORT, htons(TARGET_PORT)};
 	struct tables_service service = {
 	    .name = 2, .ports = &port, .port_count = 1, .backends = &backend, .backend_count = 1};
 	int err;
@@ -215,7 +211,7 @@ static uint32_t make_tunnel(uint8_t *out, uint8_t flags)
 	lb_store16(udp + 6, 0);
 	lb_store32(udp + 8, LB_VXLAN_FLAGS_BE);
 	lb_store32(udp + 12, htonl((uint32_t)VNI << 8));
-	make_segment(inner, OWN, HOST_PORT, flags);
+	make_segment(inner, NODES, HOST_PORT, flags);
 	memcpy(inner, task_mac, 6);
 	lb_write_mesh_mac(inner + 6, LB_MAC_ENTRY, 0, htonl(NODES));
 	return LB_OUTER_LEN + FRAME_LENGTH;
@@ -306,7 +302,7 @@ static const char *check_entered(const uint8_t *p, const uint8_t *in, uint32_t l
 	if (!lb_is_mesh_mac(inner + 6, LB_MAC_ENTRY) || lb_load32(inner + 8) != htonl(OWN) ||
 	    lb_load16(inner + 12) != LB_ETHERTYPE_IPV4_BE)
 		return "inner Ethernet header";
-	if (lb_load16(p + LB_ETH_LEN + LB_IP_MIN) < LB_BE16(0xc0))
+	if (ntohs(lb_load16(p + LB_ETH_LEN + LB_IP_MIN)) < LB_ENTROPY_FIRST)
 		return "entropy port";
 	return memcmp(inner + LB_ETH_LEN, in + LB_ETH_LEN, length - LB_ETH_LEN) ? "inner packet" : NULL;
 }

@@ -4,9 +4,10 @@
 /*
  * The packets that are measured, the small mesh that they meet, and what must have become of them.
  *
- *   client 10.x.x.x:p --> 192.0.2.1 (this node) :8000  entry: 100 backends on 10 other nodes
- *                                               :8001  host side: one task here, 172.30.0.2:80
- *   198.51.100.1..10: the other nodes' tunnel addresses
+ *   entry      client 10.x.x.x --> 192.0.2.1:8000 (this node) ==> 100 backends on 10 other nodes
+ *   host side  client 10.x.x.x --> 198.51.100.1:8001 (another) ==> this node --> task 172.30.0.2:80
+ *
+ * 198.51.100.1..10 are the other nodes, by tunnel address too.
  */
 #include "packet_bed.h"
 
