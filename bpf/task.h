@@ -121,6 +121,17 @@ int fl_uplink_skb(struct __sk_buff *skb)
 			lb_write_mesh_mac(outer->t.inner_src, LB_MAC_ENTRY, v.depth, v.vtep_be);
 		lb_env_count(&env, v.reason);
 		return fl_skb_tunnel(skb, config, outer);
+	case LB_REENCAP:
+		if (!v.template)
+			return TC_ACT_SHOT;
+		*outer = *v.template;
+		lb_patch_outer((uint8_t *)outer, skb->len - LB_OUTER_LEN, v.tos, v.hash);
+		lb_write_mesh_mac(outer->t.inner_src, LB_MAC_ENTRY, v.depth, v.vtep_be);
+		lb_env_count(&env, v.reason);
+		if (bpf_skb_store_bytes(skb, LB_ETH_LEN, (const uint8_t *)outer + LB_ETH_LEN,
+					LB_OUTER_LEN, 0))
+			return TC_ACT_SHOT;
+		return (int)bpf_redirect_neigh(config->uplink_ifindex, (void *)0, 0, 0);
 	case LB_DELIVER:
 		lb_env_count(&env, v.reason);
 		return fl_skb_deliver(skb, &v, (uint8_t *)outer);

@@ -8,8 +8,8 @@
  * secret comes with the tables. Rounds of xor-shift-multiply over 128 secret bits: not a MAC, but a
  * client that does not know the secret cannot aim flows at a backend better than by trying.
  *
- * lb_table_hash spreads exact keys over buckets: multiply-shift with a secret odd factor
- * (Dietzfelbinger et al., 1997, universal), this node's own.
+ * lb_table_hash spreads exact keys over buckets: two rounds of multiply-shift (Dietzfelbinger et al.,
+ * 1997), the first with a secret odd factor, this node's own.
  */
 #include "lb_bytes.h"
 
@@ -39,7 +39,12 @@ lb_inline uint32_t lb_ring_slot(uint64_t hash, uint32_t size)
 
 lb_inline uint32_t lb_table_hash(uint64_t secret_odd, uint64_t key)
 {
-	key ^= key >> 32;
-	return (uint32_t)((key * secret_odd) >> 32);
+	/* The product's upper bits are the good ones: fold them down, spread them once more. Keys are
+	 * network-order addresses, whose variety often sits in their upper byte alone. */
+	uint64_t h = key * secret_odd;
+
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ULL;
+	return (uint32_t)(h >> 32);
 }
 #endif

@@ -130,7 +130,9 @@ lb_cold int lb_flow_lookup(struct lb_env *env, struct lb_arrival *a)
 	return lb_flow_seek(env, a, a->found);
 }
 
-/* Gives the client another port towards this task; 0, or -1 when four tries found none free. */
+/* Gives the client another port towards this task: LB_CREATE, LB_ADMIT when it was given one before and
+ * that was forgotten (aliases are kept by use, flows for ever), LB_REFUSE when four tries found none
+ * free. */
 lb_cold int lb_alias_make(struct lb_env *env, struct lb_arrival *a)
 {
 	const struct lb_config *config;
@@ -138,33 +140,38 @@ lb_cold int lb_alias_make(struct lb_env *env, struct lb_arrival *a)
 	struct lb_alias alias = {0};
 
 	if (!env || !a)
-		return -1;
+		return LB_REFUSE;
 	config = lb_env_config(env);
 	if (!config)
-		return -1;
+		return LB_REFUSE;
 	for (uint32_t i = 0; i < 4; i++) {
-		uint64_t salt = a->key + i + 1 + ((uint64_t)a->daddr_be << 16);
+		uint64_t salt = a->key + i + 1 + ((uint64_t)a->daddr_be << 16) +
+				((uint64_t)a->dport_be << 3);
 		uint16_t port =
 		    (uint16_t)(1024 + lb_table_hash(config->table_key, salt) % (65536 - 1024));
 		uint64_t key = lb_flow_key_port(a->key, lb_swap16(port));
+		int seen;
 
-		if (lb_flow_seek(env, a, key) != LB_SEEK_NOTHING)
-			continue;
-		alias.port_be = lb_swap16(port);
-		lb_alias_key_of(&alias_key, a);
-		lb_env_alias_put(env, &alias_key, &alias);
 		alias_key.flow = key;
 		alias_key.addr_be = 0;
 		alias_key.port_be = a->port.target_port_be;
 		alias_key.side = 1;
+		if (!lb_env_alias_get(env, &alias_key, &alias) && alias.port_be != a->sport_be)
+			continue;
+		seen = lb_flow_seek(env, a, key);
+		if (seen == LB_SEEK_CONFLICT)
+			continue;
 		a->found = key;
-		a->client_port_be = alias.port_be;
+		a->client_port_be = lb_swap16(port);
 		alias.port_be = a->sport_be;
 		lb_env_alias_put(env, &alias_key, &alias);
+		alias.port_be = a->client_port_be;
+		lb_alias_key_of(&alias_key, a);
+		lb_env_alias_put(env, &alias_key, &alias);
 		lb_env_count(env, LB_REASON_FLOW_ALIASED);
-		return 0;
+		return seen == LB_SEEK_FOUND ? LB_ADMIT : LB_CREATE;
 	}
-	return -1;
+	return LB_REFUSE;
 }
 
 /* Makes the flow of a packet that opens one, or that nobody else knows, under a->found. */
@@ -190,6 +197,13 @@ lb_cold int lb_flow_create(struct lb_env *env, struct lb_arrival *a)
 		return LB_REFUSE;
 	a->new_flow = true;
 	return LB_ADMIT;
+}
+
+/* On another node. One whose next hop is not known counts as well: to pass it over would break the
+ * connections that it has. */
+lb_inline bool lb_is_elsewhere(uint32_t kind)
+{
+	return kind == LB_BACKEND_REMOTE || kind == LB_BACKEND_UNRESOLVED;
 }
 
 /* Shows the packet to the older owners, from generation a->depth + 1 on. Returns LB_FORWARD for one
@@ -222,7 +236,7 @@ lb_cold int lb_older_owner(struct lb_env *env, struct lb_arrival *a)
 		if (!owner)
 			continue;
 		kind = lb_backend_kind(owner);
-		if (kind == LB_BACKEND_REMOTE) {
+		if (lb_is_elsewhere(kind)) {
 			a->backend = index;
 			a->depth = depth;
 			return LB_FORWARD;
@@ -240,12 +254,13 @@ lb_cold int lb_older_owner(struct lb_env *env, struct lb_arrival *a)
 	return LB_REFUSE;
 }
 
-/* No owner of an older generation is left to ask: the newest owner keeps the flow. */
+/* No owner of an older generation is left to ask: the newest owner keeps the flow. LB_ADMIT: it is a task
+ * of this node, by now a->task; the older owner that the packet was sent to may be its neighbour. */
 lb_cold int lb_newest_owner(struct lb_env *env, struct lb_arrival *a)
 {
 	const union lb_backend *owner;
 	const struct lb_ring *newest;
-	uint32_t index;
+	uint32_t index, kind;
 
 	if (!env || !a || !a->depth || a->depth == LB_DEPTH_FINAL)
 		return LB_ADMIT; /* that is here */
@@ -254,11 +269,20 @@ lb_cold int lb_newest_owner(struct lb_env *env, struct lb_arrival *a)
 		return LB_ADMIT;
 	index = lb_ring_pick(env, newest, a->hash);
 	owner = lb_env_backend(env, index);
-	if (!owner || lb_backend_kind(owner) != LB_BACKEND_REMOTE)
+	if (!owner)
 		return LB_ADMIT;
-	a->backend = index;
-	a->depth = LB_DEPTH_FINAL;
-	return LB_FORWARD;
+	kind = lb_backend_kind(owner);
+	if (lb_is_elsewhere(kind)) {
+		a->backend = index;
+		a->depth = LB_DEPTH_FINAL;
+		return LB_FORWARD;
+	}
+	if (kind == LB_BACKEND_LOCAL) {
+		a->backend = index;
+		a->task = owner->local.task;
+		a->key = lb_flow_key(a->saddr_be, a->sport_be, a->task, a->proto == LB_PROTO_UDP);
+	}
+	return LB_ADMIT;
 }
 
 /* A packet without a flow here: second chance, or a new flow. */
@@ -286,17 +310,18 @@ lb_inline int lb_flow_miss(struct lb_env *env, struct lb_arrival *a)
 			result = lb_newest_owner(env, a) == LB_FORWARD ? LB_FORWARD : LB_REFUSE;
 		if (result != LB_REFUSE)
 			return result;
-		seen = lb_flow_lookup(env, a); /* of the own task again */
+		seen = lb_flow_lookup(env, a); /* of the own task again, or the newest owner's */
+		if (seen == LB_SEEK_FOUND)
+			return LB_ADMIT;
 	}
 	if (a->icmp) {
 		a->reason = LB_REASON_DROP_ICMP_NO_FLOW;
 		return LB_REFUSE;
 	}
-	if (seen == LB_SEEK_CONFLICT && lb_alias_make(env, a)) {
-		a->reason = LB_REASON_DROP_FLOW_CONFLICT;
-		return LB_REFUSE;
-	}
-	return LB_CREATE;
+	if (seen != LB_SEEK_CONFLICT)
+		return LB_CREATE;
+	a->reason = LB_REASON_DROP_FLOW_CONFLICT;
+	return lb_alias_make(env, a);
 }
 
 /* The way one hot look-up goes: same flow, same entry node, same state. */
@@ -345,20 +370,23 @@ lb_inline void lb_fragment_note(struct lb_env *env, const struct lb_arrival *a, 
 	lb_env_fragment_put(env, &key, &fragment);
 }
 
-/* To another owner; through the tunnel header that is there, or with a new one. */
-lb_inline void lb_forward(struct lb_env *env, const struct lb_arrival *a, struct lb_verdict *v)
+/* To another owner; through the tunnel header that is there, or with a new one. Where XDP knows no next
+ * hop, tc decides again. */
+lb_inline void lb_forward(struct lb_env *env, uint32_t backend, bool tunnel, struct lb_verdict *v)
 {
-	v->action = a->tunnel ? LB_REENCAP : LB_ENCAP;
-	v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
-	v->backend = a->backend;
-	v->template = lb_env_backend(env, a->backend);
-	v->vtep_be = a->entry_vtep_be;
-	v->depth = (uint8_t)a->depth;
-	v->hash = (uint32_t)a->hash;
-	if (!v->template)
+	const union lb_backend *owner = lb_env_backend(env, backend);
+
+	v->backend = backend;
+	v->template = owner;
+	if (!owner) {
 		lb_refuse(v, LB_REASON_DROP_INTERNAL);
-	if (a->fragment_first)
-		lb_fragment_note(env, a, a->backend);
+	} else if (!LB_ENV_SKB && lb_backend_kind(owner) == LB_BACKEND_UNRESOLVED) {
+		v->action = LB_PASS;
+		v->reason = LB_REASON_ENTRY_UNRESOLVED;
+	} else {
+		v->action = tunnel ? LB_REENCAP : LB_ENCAP;
+		v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
+	}
 }
 
 /* A later fragment at the node of the task that was chosen for it: true if it goes to another node,
@@ -380,15 +408,12 @@ lb_inline bool lb_fragment_moved(struct lb_env *env, const struct lb_ip *p, uint
 	kind = lb_backend_kind(owner);
 	if (kind == LB_BACKEND_LOCAL)
 		*task = owner->local.task;
-	if (kind != LB_BACKEND_REMOTE || depth >= LB_GENERATIONS_MAX)
+	if (!lb_is_elsewhere(kind) || depth >= LB_GENERATIONS_MAX)
 		return false;
-	v->action = LB_REENCAP;
-	v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
-	v->backend = fragment.backend;
-	v->template = owner;
 	v->hash = p->id_be;
 	v->vtep_be = entry_vtep_be;
 	v->depth = (uint8_t)(depth + 1);
+	lb_forward(env, fragment.backend, true, v);
 	return true;
 }
 
@@ -457,7 +482,12 @@ lb_inline void lb_to_task(struct lb_env *env, const struct lb_config *config, co
 	a.backend = 0;
 	result = lb_flow_admit(env, config, &a);
 	if (result == LB_FORWARD) {
-		lb_forward(env, &a, v);
+		if (a.fragment_first)
+			lb_fragment_note(env, &a, a.backend);
+		v->vtep_be = entry_vtep_be;
+		v->depth = (uint8_t)a.depth;
+		v->hash = (uint32_t)a.hash;
+		lb_forward(env, a.backend, tunnel, v);
 		return;
 	}
 	if (result == LB_REFUSE) {

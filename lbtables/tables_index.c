@@ -251,8 +251,11 @@ static uint32_t task_take(struct tables *t)
 
 static void task_write(struct tables *t, uint32_t id, const struct lb_task *task)
 {
+	uint64_t words[sizeof(*task) / 8]; /* the caller's need not be aligned */
+
+	memcpy(words, task, sizeof(words));
 	for (size_t i = 0; i < sizeof(*task) / 8; i++)
-		store64(&((uint64_t *)&t->l->tasks[id])[i], ((const uint64_t *)task)[i]);
+		store64(&((uint64_t *)&t->l->tasks[id])[i], words[i]);
 }
 
 /* What putting a task changed, to take it back when a later one finds no room. */

@@ -14,14 +14,15 @@ enum {
 	ROUNDS_MAX = 10000,
 	REPEAT_DEFAULT = 1 << 19,
 	FLOWS_DEFAULT = 1 << 19,
-	FLOW_BUCKETS = 1 << 18,
+	BUCKETS_DEFAULT = 1 << 18, /* of 8 flows */
 	WARM_UP = 4096,
+	CHAIN_STEPS = 200000,
 	BUSY_PERCENT = 15,
 	PATIENCE_MS = 2000,
 };
 
 struct options {
-	uint32_t rounds, repeat, flows;
+	uint32_t rounds, repeat, flows, buckets;
 	int cpu;
 	bool memory;
 	const char *json;
@@ -37,23 +38,25 @@ struct bench {
 	struct options o;
 	struct packet_bed bed;
 	struct samples *cases;
-	double *values, *busy, *bare; /* all samples lie in values */
+	double *values, *busy, *bare, *read; /* all samples lie in values */
 	uint32_t fresh; /* the next flow that no packet has belonged to */
+	uint32_t *chain; /* as large as the flow table */
 	struct lb_flow_bucket *established; /* the flow table as host-side cases find it */
 };
 
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: fairlead-bench packet [--rounds N] [--repeat N] [--flows N] [--cpu N]\n"
-		"                             [--no-memory] [--json FILE]\n"
+		"usage: fairlead-bench packet [--rounds N] [--repeat N] [--flows N] [--buckets N]\n"
+		"                             [--cpu N] [--no-memory] [--json FILE]\n"
 		"  --rounds N   rounds, each with every case (%d)\n"
 		"  --repeat N   packets per case and round (%d)\n"
 		"  --flows N    what \"many flows\" means, a power of two (%d)\n"
+		"  --buckets N  size of the flow table in buckets of 8, a power of two (%d)\n"
 		"  --cpu N      the CPU to stay on (the last)\n"
 		"  --no-memory  leave out the large tables\n"
 		"  --json FILE  the figures once more\n",
-		ROUNDS_DEFAULT, REPEAT_DEFAULT, FLOWS_DEFAULT);
+		ROUNDS_DEFAULT, REPEAT_DEFAULT, FLOWS_DEFAULT, BUCKETS_DEFAULT);
 	return 2;
 }
 
@@ -72,15 +75,21 @@ static bool parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 	    {"rounds", required_argument, NULL, 'r'}, {"repeat", required_argument, NULL, 'n'},
-	    {"flows", required_argument, NULL, 'f'},  {"cpu", required_argument, NULL, 'c'},
-	    {"no-memory", no_argument, NULL, 'm'},    {"json", required_argument, NULL, 'j'},
-	    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+	    {"flows", required_argument, NULL, 'f'},  {"buckets", required_argument, NULL, 'b'},
+	    {"cpu", required_argument, NULL, 'c'},    {"no-memory", no_argument, NULL, 'm'},
+	    {"json", required_argument, NULL, 'j'},   {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
 	};
 	bool good = true;
 	uint32_t cpu;
 	int c;
 
-	*o = (struct options){ROUNDS_DEFAULT, REPEAT_DEFAULT, FLOWS_DEFAULT, -1, true, NULL};
+	*o = (struct options){.rounds = ROUNDS_DEFAULT,
+			      .repeat = REPEAT_DEFAULT,
+			      .flows = FLOWS_DEFAULT,
+			      .buckets = BUCKETS_DEFAULT,
+			      .cpu = -1,
+			      .memory = true};
 	while (good && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == 'r') {
 			good = parse_number(optarg, 1, ROUNDS_MAX, &o->rounds);
@@ -89,6 +98,9 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		} else if (c == 'f') {
 			good = parse_number(optarg, 1, 1 << 20, &o->flows) &&
 			       !(o->flows & (o->flows - 1));
+		} else if (c == 'b') {
+			good = parse_number(optarg, 1, 1 << 22, &o->buckets) &&
+			       !(o->buckets & (o->buckets - 1));
 		} else if (c == 'c') {
 			good = parse_number(optarg, 0, 4095, &cpu);
 			o->cpu = good ? (int)cpu : -1;
@@ -115,7 +127,7 @@ static int drive(struct bench *b, const struct packet_case *c, uint32_t mask, ui
 }
 
 /* That all packets had the verdict: by counters, and the last one by its bytes. */
-static int judge(const struct bench *b, const struct packet_case *c, uint32_t flow,
+static int judge(const struct packet_case *c, uint32_t repeat, uint32_t flow,
 		 const struct packet_run *run, const uint64_t *before, const uint64_t *after,
 		 uint64_t *evicted)
 {
@@ -126,7 +138,7 @@ static int judge(const struct bench *b, const struct packet_case *c, uint32_t fl
 
 		if (r == LB_REASON_FLOW_EVICTED)
 			*evicted += counted;
-		else if (counted != (r == c->reason ? b->o.repeat : 0))
+		else if (counted != (r == c->reason ? repeat : 0))
 			wrong = "count of verdicts";
 	}
 	if (!wrong)
@@ -136,42 +148,73 @@ static int judge(const struct bench *b, const struct packet_case *c, uint32_t fl
 	return -EPROTO;
 }
 
-/* The empty program, then the case's, on the same packets. */
-static int measure(struct bench *b, uint32_t number, uint32_t round)
+/* What a packet costs with the empty program. */
+static int measure_floor(struct bench *b, const struct packet_case *c, uint32_t mask, uint32_t next,
+			 uint32_t repeat, double *ns)
+{
+	struct packet_run run;
+	int err = packet_bed_aim(&b->bed, PACKET_EMPTY);
+
+	if (!err)
+		err = drive(b, c, mask, next, WARM_UP, &run);
+	if (!err)
+		err = drive(b, c, mask, next, repeat, &run);
+	*ns = run.ns;
+	return err;
+}
+
+/* And with the case's; counters and the last packet say that it did what it should. */
+static int measure_case(struct bench *b, uint32_t number, uint32_t mask, uint32_t next,
+			uint32_t warm, uint32_t repeat, double *ns)
 {
 	const struct packet_case *c = &packet_cases[number];
-	uint32_t mask = c->flows == PACKET_HOT ? 0 : c->flows == PACKET_MANY ? b->o.flows - 1 : ~0U;
-	uint32_t warm = c->flows == PACKET_MANY ? b->o.flows : WARM_UP, next = 0;
 	uint64_t before[LB_REASONS_MAX], after[LB_REASONS_MAX];
-	struct samples *s = &b->cases[number];
-	struct packet_run floor, run;
-	int err;
+	struct packet_run run;
+	int err = packet_bed_aim(&b->bed, c->program);
 
-	if (c->flows == PACKET_NEW) {
-		next = b->fresh;
-		b->fresh += warm + b->o.repeat;
-	}
-	err = packet_bed_aim(&b->bed, PACKET_EMPTY);
-	if (!err)
-		err = drive(b, c, mask, next, WARM_UP, &floor);
-	if (!err)
-		err = drive(b, c, mask, next, b->o.repeat, &floor);
-	if (!err)
-		err = packet_bed_aim(&b->bed, c->program);
 	if (!err)
 		err = drive(b, c, mask, next, warm, &run);
 	if (!err)
 		err = packet_bed_reasons(&b->bed, before);
 	if (!err)
-		err = drive(b, c, mask, next + warm, b->o.repeat, &run);
+		err = drive(b, c, mask, next + warm, repeat, &run);
 	if (!err)
 		err = packet_bed_reasons(&b->bed, after);
+	*ns = run.ns;
+	return err ? err
+		   : judge(c, repeat, (b->bed.plan->next - 1) & mask, &run, before, after,
+			   &b->cases[number].evicted);
+}
+
+/* The case between two halves of its floor, on the same packets: the processor's clock drifts. */
+static int measure(struct bench *b, uint32_t number, uint32_t round)
+{
+	const struct packet_case *c = &packet_cases[number];
+	uint32_t mask = c->flows == PACKET_HOT ? 0 : c->flows == PACKET_MANY ? b->o.flows - 1 : ~0U;
+	uint32_t warm = c->flows == PACKET_MANY ? b->o.flows : WARM_UP, next = 0;
+	uint32_t repeat = b->o.repeat;
+	struct samples *s = &b->cases[number];
+	double ns, floor_before, floor_after;
+	int err;
+
+	/* New flows should not fill the table: an eighth of it at most. */
+	if (c->frame == PACKET_TUNNEL_SYN && repeat > b->o.buckets)
+		repeat = b->o.buckets;
+	if (c->flows == PACKET_NEW) {
+		next = b->fresh;
+		b->fresh += warm + repeat;
+	}
+	err = measure_floor(b, c, mask, next, repeat / 2, &floor_before);
 	if (!err)
-		err = judge(b, c, (b->bed.plan->next - 1) & mask, &run, before, after, &s->evicted);
-	s->floor[round] = floor.ns;
-	s->gross[round] = run.ns;
-	s->net[round] = run.ns - floor.ns;
-	return err;
+		err = measure_case(b, number, mask, next, warm, repeat, &ns);
+	if (!err)
+		err = measure_floor(b, c, mask, next, repeat / 2, &floor_after);
+	if (err)
+		return err;
+	s->floor[round] = (floor_before + floor_after) / 2;
+	s->gross[round] = ns;
+	s->net[round] = ns - s->floor[round];
+	return 0;
 }
 
 static size_t flows_size(const struct bench *b)
@@ -209,6 +252,7 @@ static int measure_round(struct bench *b, uint32_t round)
 	b->busy[round] = harness_wait_quiet(BUSY_PERCENT, PATIENCE_MS);
 	err = packet_bed_run(&b->bed, b->bed.programs[PACKET_EMPTY], frame, length, b->o.repeat, &run);
 	b->bare[round] = run.ns;
+	b->read[round] = harness_chain_ns(b->chain, CHAIN_STEPS);
 	for (uint32_t i = 0; i < packet_case_count && !err; i++) {
 		err = measure(b, i, round);
 		if (packet_cases[i].frame == PACKET_TUNNEL_SYN)
@@ -219,20 +263,22 @@ static int measure_round(struct bench *b, uint32_t round)
 
 static int bench_open(struct bench *b)
 {
-	uint32_t columns = 3 * packet_case_count + 2;
-	int err = packet_bed_open(&b->bed, FLOW_BUCKETS);
+	uint32_t columns = 3 * packet_case_count + 3;
+	int err = packet_bed_open(&b->bed, b->o.buckets);
 	double *next;
 
 	if (err)
 		return err;
 	b->established = malloc(flows_size(b));
+	b->chain = harness_chain_make(flows_size(b));
 	b->cases = calloc(packet_case_count, sizeof(*b->cases));
 	b->values = calloc((size_t)columns * b->o.rounds, sizeof(*b->values));
-	if (!b->established || !b->cases || !b->values)
+	if (!b->established || !b->chain || !b->cases || !b->values)
 		return -ENOMEM;
 	next = b->values;
 	b->busy = next;
 	b->bare = next += b->o.rounds;
+	b->read = next += b->o.rounds;
 	for (uint32_t i = 0; i < packet_case_count; i++) {
 		b->cases[i].gross = next += b->o.rounds;
 		b->cases[i].floor = next += b->o.rounds;
@@ -245,6 +291,7 @@ static int bench_open(struct bench *b)
 
 static void bench_close(struct bench *b)
 {
+	harness_chain_free(b->chain, flows_size(b));
 	packet_bed_close(&b->bed);
 	free(b->established);
 	free(b->cases);
@@ -257,6 +304,7 @@ static void summarize(struct bench *b, struct packet_report *r)
 		r->busy_rounds += b->busy[i] >= BUSY_PERCENT;
 	r->busy = harness_spread(b->busy, b->o.rounds);
 	r->bare = harness_spread(b->bare, b->o.rounds);
+	r->read = harness_spread(b->read, b->o.rounds);
 	for (uint32_t i = 0; i < packet_case_count; i++)
 		r->cases[i] = (struct packet_figures){
 		    .gross = harness_spread(b->cases[i].gross, b->o.rounds),
@@ -301,6 +349,7 @@ int bench_packet(int argc, char **argv)
 	r.rounds = o.rounds;
 	r.repeat = o.repeat;
 	r.flows = o.flows;
+	r.buckets = o.buckets;
 	r.cpu = harness_pin(o.cpu);
 	harness_machine(&r.machine);
 	r.cases = calloc(packet_case_count, sizeof(*r.cases));

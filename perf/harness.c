@@ -5,11 +5,15 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WINDOW_MS = 200 }; /* the kernel counts in ticks of 10 ms */
+enum {
+	WINDOW_MS = 200, /* the kernel counts in ticks of 10 ms */
+	LINE = 64,
+};
 
 int harness_pin(int cpu)
 {
@@ -125,6 +129,46 @@ uint64_t harness_rss(void)
 		resident = 0;
 	fclose(f);
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint32_t *harness_chain_make(size_t bytes)
+{
+	const uint32_t words = LINE / sizeof(uint32_t), lines = (uint32_t)(bytes / LINE);
+	uint32_t *chain =
+	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t random = 0x9e3779b97f4a7c15;
+
+	if (chain == MAP_FAILED)
+		return NULL;
+	madvise(chain, bytes, MADV_NOHUGEPAGE);
+	for (uint32_t i = 0; i < lines; i++)
+		chain[i * words] = i * words;
+	/* Sattolo: one cycle through all lines. */
+	for (uint32_t i = lines - 1; i > 0; i--) {
+		uint32_t j, swap = chain[i * words];
+
+		random = random * 6364136223846793005 + 1442695040888963407;
+		j = (uint32_t)(((random >> 32) * i) >> 32);
+		chain[i * words] = chain[j * words];
+		chain[j * words] = swap;
+	}
+	return chain;
+}
+
+double harness_chain_ns(const uint32_t *chain, uint32_t steps)
+{
+	double start_ms = harness_now_ms();
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < steps; i++)
+		at = *(const volatile uint32_t *)(chain + at);
+	return (harness_now_ms() - start_ms) * 1e6 / steps;
+}
+
+void harness_chain_free(uint32_t *chain, size_t bytes)
+{
+	if (chain)
+		munmap(chain, bytes);
 }
 
 static int compare(const void *left, const void *right)

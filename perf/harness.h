@@ -3,6 +3,7 @@
 #define FL_HARNESS_H
 /* What every measurement needs: one CPU, what the machine is, whether it was quiet, medians. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -25,6 +26,12 @@ double harness_wait_quiet(double limit, uint32_t patience_ms);
 double harness_now_ms(void);
 /* Resident set, bytes. */
 uint64_t harness_rss(void);
+
+/* A chain of random reads through bytes of memory in 4 KiB pages, as BPF maps lie: what one read costs
+ * that waits for the one before. chain is the caller's, from harness_chain_make (NULL: no memory). */
+uint32_t *harness_chain_make(size_t bytes);
+double harness_chain_ns(const uint32_t *chain, uint32_t steps);
+void harness_chain_free(uint32_t *chain, size_t bytes);
 
 struct harness_spread {
 	double median, p10, p90;

@@ -57,14 +57,16 @@ void packet_report_print(const struct packet_report *r, FILE *out)
 		r->machine.bpf_stats ? ", bpf_stats ON: figures too high" : "");
 	fprintf(out,
 		"%" PRIu32 " interleaved rounds of %" PRIu32 " packets, many = %" PRIu32
-		" flows; machine busy %.0f %% (p10..p90 %.0f..%.0f) before a round, %" PRIu32
+		" flows in a table for %" PRIu64 "; machine busy %.0f %% (p10..p90 %.0f..%.0f) before a round, %" PRIu32
 		" rounds begun at %.0f %% or more\n\n",
-		r->rounds, r->repeat, r->flows, r->busy.median, r->busy.p10, r->busy.p90,
+		r->rounds, r->repeat, r->flows, (uint64_t)r->buckets * LB_WAYS, r->busy.median, r->busy.p10, r->busy.p90,
 		r->busy_rounds, r->busy_limit);
 	fprintf(out, "%-28s %7s %14s %7s %7s %14s  %s\n", "ns per packet", "gross", "p10..p90",
 		"empty", "net", "p10..p90", "goal (net)");
 	fprintf(out, "%-28s %7.1f %6.1f..%-6.1f\n", "empty program, no driver", r->bare.median,
 		r->bare.p10, r->bare.p90);
+	fprintf(out, "%-28s %7.1f %6.1f..%-6.1f         (memory as large as the flow table)\n",
+		"a random read", r->read.median, r->read.p10, r->read.p90);
 	for (uint32_t i = 0; i < packet_case_count; i++)
 		print_case(r, i, out);
 	if (r->memory_known)
@@ -113,12 +115,15 @@ void packet_report_json(const struct packet_report *r, FILE *out)
 	json_text("processor", r->machine.processor, out);
 	fprintf(out,
 		"\"cpu\": %d, \"jit\": %s, \"bpf_stats\": %s,\n  \"rounds\": %" PRIu32
-		", \"repeat\": %" PRIu32 ", \"flows\": %" PRIu32 ", \"busy_rounds\": %" PRIu32 ", ",
+		", \"repeat\": %" PRIu32 ", \"flows\": %" PRIu32 ", \"buckets\": %" PRIu32
+		", \"busy_rounds\": %" PRIu32 ", ",
 		r->cpu, r->machine.jit ? "true" : "false", r->machine.bpf_stats ? "true" : "false",
-		r->rounds, r->repeat, r->flows, r->busy_rounds);
+		r->rounds, r->repeat, r->flows, r->buckets, r->busy_rounds);
 	json_spread("busy_percent", &r->busy, out);
 	fprintf(out, ",\n  ");
 	json_spread("empty_without_driver_ns", &r->bare, out);
+	fprintf(out, ",\n  ");
+	json_spread("random_read_ns", &r->read, out);
 	fprintf(out, ",\n  \"cases\": [\n");
 	for (uint32_t i = 0; i < packet_case_count; i++)
 		json_case(r, i, out);

@@ -16,11 +16,12 @@ struct packet_figures {
 struct packet_report {
 	struct harness_machine machine;
 	int cpu;
-	uint32_t rounds, repeat, flows;
+	uint32_t rounds, repeat, flows, buckets;
 	double busy_limit;
 	uint32_t busy_rounds;       /* before which the machine was busier than that */
 	struct harness_spread busy; /* percent */
 	struct harness_spread bare; /* the empty program without driver */
+	struct harness_spread read; /* one random read in as much memory as the flow table has */
 	struct packet_figures *cases; /* packet_case_count; the caller's */
 	bool memory_known;
 	struct packet_memory memory;

@@ -14,6 +14,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import time
 
@@ -123,8 +124,13 @@ def run_groups(names, word, report):
                 return
 
 
+def interrupt(_number, _frame):
+    raise KeyboardInterrupt
+
+
 def main():
     arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, interrupt)  # the tests' labs are then taken away as after Ctrl-C
     report = Report()
     try:
         run_groups(arguments.group or list(GROUPS), arguments.k, report)

@@ -4,6 +4,7 @@ tests/fuzz/*_fuzz.c: each is built by clang with libFuzzer and runs for a while,
 tests/fuzz/corpus/NAME. An input that fails is kept under build/fuzz.
 """
 import concurrent.futures
+import os
 import pathlib
 import shutil
 import subprocess
@@ -14,13 +15,13 @@ from .report import Result
 
 ROOT = pathlib.Path(command.ROOT)
 SOURCES = ROOT / "tests/fuzz"
-SECONDS = 20
+SECONDS = int(os.environ.get("FL_FUZZ_SECONDS", 20))
 FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fno-strict-aliasing",
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
 LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c")
-INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables")
+INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf")
 PACKAGES = ("liburcu", "jansson")
 MEMORY_MIB_MAX = 2048
 
@@ -45,7 +46,7 @@ def _links(compiler):
 
 
 def run_targets(word, build):
-    targets = [path for path in sorted(SOURCES.glob("*.c")) if word in f"fuzz/{path.stem}"]
+    targets = [path for path in sorted(SOURCES.glob("*_fuzz.c")) if word in f"fuzz/{path.stem}"]
     if not targets:
         return
     compiler = find_compiler()

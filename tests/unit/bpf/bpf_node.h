@@ -2,10 +2,10 @@
 #ifndef FL_TEST_BPF_NODE_H
 #define FL_TEST_BPF_NODE_H
 /*
- * The BPF programs over tables of test size, run by BPF_PROG_TEST_RUN in a network namespace of their
- * own:
+ * The BPF programs over tables of test size, run by BPF_PROG_TEST_RUN in a network namespace of
+ * their own:
  *
- *   [ up0 192.0.2.10 ---- up1 ]   task1 task2 task3 (dummies)
+ *   [ up0 192.0.2.10 ---- up1 ]   task1 task2 task3 (veths)
  *   default route via 192.0.2.1, whose neighbour entry is permanent
  */
 #include <bpf/bpf.h>
@@ -69,15 +69,14 @@ static inline bool bpf_node_namespace(void)
 		     "ip link set up1 up && ip address add 192.0.2.10/24 dev up0 && "
 		     "ip neighbour add 192.0.2.1 lladdr 02:00:00:00:00:fe dev up0 nud permanent && "
 		     "ip route add default via 192.0.2.1 && for t in 1 2 3; do "
-		     "ip link add task$t type dummy && ip link set task$t up || exit 1; done");
+		     "ip link add task$t type veth peer name peer$t || exit 1; done");
 }
 
 static inline void bpf_node_size(struct fl_xdp *x)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, x->obj)
-		bpf_map__set_pin_path(map, NULL);
+	bpf_object__for_each_map(map, x->obj) bpf_map__set_pin_path(map, NULL);
 	bpf_map__set_max_entries(x->maps.fl_rings, NODE_RINGS);
 	bpf_map__set_max_entries(x->maps.fl_slots, NODE_RINGS * NODE_RING_MAX / 4);
 	bpf_map__set_max_entries(x->maps.fl_backends, NODE_BACKENDS);
@@ -109,8 +108,8 @@ static inline bool bpf_node_maps(struct bpf_node *b)
 	t->vias = bpf_node_map(b->xdp->maps.fl_vias);
 	t->index = bpf_node_map(b->xdp->maps.fl_index);
 	t->flows = bpf_node_map(b->xdp->maps.fl_flows);
-	return t->config && t->ports && t->rings && t->slots && t->backends && t->tasks && t->vias &&
-	       t->index && t->flows;
+	return t->config && t->ports && t->rings && t->slots && t->backends && t->tasks &&
+	       t->vias && t->index && t->flows;
 }
 
 /* tc's maps are xdp's. */
@@ -118,13 +117,30 @@ static inline bool bpf_node_share(struct bpf_node *b)
 {
 	struct bpf_map *map, *shared;
 
-	bpf_object__for_each_map(map, b->tc->obj) {
+	bpf_object__for_each_map(map, b->tc->obj)
+	{
 		bpf_map__set_pin_path(map, NULL);
 		shared = bpf_object__find_map_by_name(b->xdp->obj, bpf_map__name(map));
 		if (shared && bpf_map__reuse_fd(map, bpf_map__fd(shared)))
 			return false;
 	}
 	return true;
+}
+
+/* test_run takes a veth's receive queue only while the veth has a program: one that passes all. */
+static inline int bpf_node_attach(struct bpf_node *b)
+{
+	const struct bpf_insn pass[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	int err, fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "BSD", pass, 2, NULL);
+
+	if (fd < 0)
+		return fd;
+	err = bpf_xdp_attach((int)b->uplink, fd, XDP_FLAGS_DRV_MODE, NULL);
+	close(fd);
+	return err;
 }
 
 /* 0, or a negative errno; -EPERM: bpf() is not permitted here. */
@@ -155,9 +171,7 @@ static inline int bpf_node_load(struct bpf_node *b)
 	}
 	b->cpus = libbpf_num_possible_cpus();
 	b->per_cpu = calloc((size_t)b->cpus, sizeof(*b->per_cpu));
-	/* test_run takes the receive queue of a veth only while the veth has a program. */
-	return bpf_xdp_attach((int)b->uplink, bpf_program__fd(b->xdp->progs.fl_pass),
-			      XDP_FLAGS_DRV_MODE, NULL);
+	return bpf_node_attach(b);
 }
 
 static inline int bpf_node_run(const struct bpf_node *b, enum hook hook, uint32_t ifindex,

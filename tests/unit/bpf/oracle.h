@@ -3,9 +3,9 @@
 #define FL_TEST_ORACLE_H
 /*
  * A slow model of what may not happen: a packet delivered to a task that does not own it, sent to a
- * node that does not own it, or changed in a byte that is not the mesh's to change. It reads packets
- * and tables on its own; of the code under test it uses the flow hash alone, which is a definition.
- * Each function returns what is wrong, or NULL.
+ * node that does not own it, or changed in a byte that is not the mesh's to change. It reads
+ * packets and tables on its own; of the code under test it uses the flow hash alone, which is a
+ * definition. Each function returns what is wrong, or NULL.
  */
 #include "outer.h"
 
@@ -27,6 +27,7 @@ struct oracle {
 	/* Where first fragments went; the tunnel's apart. */
 	struct oracle_fragment {
 		uint32_t client, addr, task;
+		uint32_t asked; /* the task named in the tunnel */
 		uint16_t id;
 		uint8_t proto;
 		bool tunnel;
@@ -34,11 +35,12 @@ struct oracle {
 	uint32_t fragments;
 };
 
-static inline bool oracle_is_tunnel(const struct lb_tables *t, const uint8_t *frame, uint32_t length)
+static inline bool oracle_is_tunnel(const struct lb_tables *t, const uint8_t *frame,
+				    uint32_t length)
 {
 	return length >= 14 + 20 + 8 + 8 + 14 + 20 && get16(frame + 12) == 0x0800 &&
-	       frame[14] == 0x45 && frame[23] == PROTO_UDP && get16(frame + 36) == 4789 &&
-	       get32(frame + 30) == BE32(t->config->vtep_be);
+	       frame[14] == 0x45 && !(get16(frame + 20) & 0x3fff) && frame[23] == PROTO_UDP &&
+	       get16(frame + 36) == 4789 && get32(frame + 30) == BE32(t->config->vtep_be);
 }
 
 static inline void oracle_parse(struct oracle_flow *f, const uint8_t *ip)
@@ -99,7 +101,7 @@ static inline struct oracle_fragment *oracle_fragment(struct oracle *o, const st
 	return NULL;
 }
 static inline void oracle_fragment_note(struct oracle *o, const struct oracle_flow *f, bool tunnel,
-					uint32_t task)
+					uint32_t asked, uint32_t task)
 {
 	struct oracle_fragment *e = oracle_fragment(o, f, tunnel);
 
@@ -107,7 +109,8 @@ static inline void oracle_fragment_note(struct oracle *o, const struct oracle_fl
 		assert(o->fragments < ORACLE_FRAGMENTS);
 		e = &o->fragment[o->fragments++];
 	}
-	*e = (struct oracle_fragment){f->client, f->addr, task, get16(f->ip + 4), f->proto, tunnel};
+	*e = (struct oracle_fragment){f->client,        f->addr,  task,  asked,
+				      get16(f->ip + 4), f->proto, tunnel};
 }
 /* After the tables changed. */
 static inline void oracle_forgive(struct oracle *o)
@@ -138,6 +141,8 @@ static inline const char *oracle_owner(struct oracle *o, const struct lb_tables 
 			return tunnel && task != asked ? "fragment to a task not asked for" : NULL;
 		if (first->task == ORACLE_ANY || first->task == task)
 			return NULL;
+		if (first->asked != asked && task == asked) /* no entry node parts them so */
+			return NULL;
 		/* Moved often enough: it stays with the task that was asked for. */
 		if (first->task == ORACLE_AWAY && (f->ip[-7] & 0xf) >= LB_GENERATIONS_MAX &&
 		    task == asked)
@@ -145,7 +150,7 @@ static inline const char *oracle_owner(struct oracle *o, const struct lb_tables 
 		return "fragment parted from its first";
 	}
 	if (f->first)
-		oracle_fragment_note(o, f, tunnel, task);
+		oracle_fragment_note(o, f, tunnel, asked, task);
 	if (tunnel && task == asked)
 		return NULL;
 	count = oracle_owners(t, f, owners);
@@ -181,7 +186,8 @@ static inline const char *oracle_flow_known(const struct lb_tables *t, const str
 			return "alias and the client's own port mistaken for each other";
 		if (same)
 			found++;
-		else if (t->ports[base + port].ring && t->ports[base + port].target_port_be == target)
+		else if (t->ports[base + port].ring &&
+			 t->ports[base + port].target_port_be == target)
 			return "two connections look the same to the task";
 	}
 	return found ? NULL : "delivered without a flow";
@@ -209,7 +215,8 @@ static inline const char *oracle_rewritten(const uint8_t *before, const uint8_t 
 	if (later)
 		return NULL;
 	if (before[9] == PROTO_ICMP)
-		return icmp_check_valid(before) && !icmp_check_valid(after) ? "ICMP checksum" : NULL;
+		return icmp_check_valid(before) && !icmp_check_valid(after) ? "ICMP checksum"
+									    : NULL;
 	if (before[9] == PROTO_UDP && !get16(before + header + 6))
 		return get16(after + header + 6) ? "UDP checksum out of nothing" : NULL;
 	if (!fragment && l4_check_valid(before) &&
@@ -276,7 +283,8 @@ static inline const char *oracle_tunnel(struct oracle *o, const struct lb_tables
 	    memcmp(in + offset + 12, out + 76, in_length - offset - 12))
 		return "the client's packet was changed in the tunnel";
 	if (f.first)
-		oracle_fragment_note(o, &f, tunnel, ORACLE_AWAY);
+		oracle_fragment_note(o, &f, tunnel, tunnel ? oracle_task_by_mac(t, in + 50) : 0,
+				     ORACLE_AWAY);
 	if (f.later)
 		return NULL;
 	count = oracle_owners(t, &f, owners);
@@ -300,8 +308,7 @@ static inline void oracle_other(struct oracle *o, const struct lb_tables *t, con
 	f.client = get32(ip + 12);
 	f.addr = get32(ip + 16);
 	f.proto = ip[9];
-	if (oracle_fragment(o, &f, tunnel))
-		oracle_fragment_note(o, &f, tunnel, ORACLE_ANY);
+	oracle_fragment_note(o, &f, tunnel, 0, ORACLE_ANY);
 }
 
 /* A task's reply: some flow of the task says just this source, and the client's own port. */
@@ -335,7 +342,7 @@ static inline const char *oracle_reply(const struct lb_tables *t, const uint8_t 
 
 		if (w->key && w->key >> 49 <= NODE_TASKS && (uint32_t)w->key == BE32(client) &&
 		    (w->key >> 48 & 1) == udp && (uint16_t)(w->key >> 32) == BE16(get16(l4)) &&
-		    t->tasks[w->key >> 49].addr_be == BE32(get32(before + 12)) &&
+		    TASK_ADDR(0, (uint32_t)(w->key >> 49)) == get32(before + 12) &&
 		    t->vias[w->value >> 48].addr_be == BE32(addr) &&
 		    BE16(w->value >> 32) == get16(port) &&
 		    ((w->value & LB_FLOW_ALIASED) || get16(new_l4) == get16(l4)))

@@ -15,7 +15,7 @@ struct pair {
 	struct node host;
 	struct bpf_node bpf;
 	struct oracle oracle;
-	uint32_t ticks; /* where the host's clock starts: behind BPF's */
+	uint32_t ticks;                   /* where the host's clock starts: behind BPF's */
 	uint64_t counted[LB_REASONS_MAX]; /* BPF's counters less the host's */
 	uint64_t seen[HOOKS][LB_REASONS_MAX];
 	uint64_t runs, known_routes;
@@ -112,10 +112,8 @@ static inline bool pair_retval(const struct pair *p, enum hook hook, const struc
 	case LB_DROP:
 		return got == TC_ACT_SHOT;
 	case LB_PASS:
-	case LB_ICMP:
-	case LB_REENCAP: /* neither is tc's: XDP saw the packet first */
-		return got == (hook == HOOK_UPLINK_SKB &&
-				       v->reason == LB_REASON_ENTRY_UNRESOLVED
+	case LB_ICMP: /* not tc's: XDP saw the packet first */
+		return got == (hook == HOOK_UPLINK_SKB && v->reason == LB_REASON_ENTRY_UNRESOLVED
 				   ? TC_ACT_REDIRECT
 				   : TC_ACT_OK);
 	default:
@@ -134,7 +132,8 @@ static inline const char *pair_bytes(struct pair *p, enum hook hook, const struc
 	if (v->action == LB_DROP)
 		return NULL;
 	if (v->action == LB_PASS || (hook == HOOK_UPLINK_SKB && run->retval == TC_ACT_OK)) {
-		if (v->action == LB_PASS &&
+		/* Left to tc, a packet may have taken over the tunnel's congestion mark. */
+		if (v->action == LB_PASS && v->reason != LB_REASON_ENTRY_UNRESOLVED &&
 		    (host->length != in->length || memcmp(want, in->bytes + in->head, in->length)))
 			return "the host changed a frame that it passed";
 		if (hook == HOOK_UPLINK_SKB)
@@ -217,7 +216,8 @@ static inline const char *pair_judge(struct pair *p, enum hook hook, const struc
 }
 
 /* True: both agree and the oracle is content. Else p->problem says what is wrong. */
-static inline bool pair_run(struct pair *p, enum hook hook, uint32_t ifindex, const struct packet *in)
+static inline bool pair_run(struct pair *p, enum hook hook, uint32_t ifindex,
+			    const struct packet *in)
 {
 	struct packet host;
 	struct bpf_run run;
@@ -229,8 +229,10 @@ static inline bool pair_run(struct pair *p, enum hook hook, uint32_t ifindex, co
 	host.length = in->length;
 	memcpy(host.bytes + host.head, in->bytes + in->head, in->length);
 	err = bpf_node_run(&p->bpf, hook, ifindex, in, &run);
-	if (err == -EINVAL && hook != HOOK_UPLINK && in->length < 14 + 20)
-		return true; /* the kernel makes no skb of less */
+	/* The kernel makes no skb of less than an IP header. */
+	if (err == -EINVAL && hook != HOOK_UPLINK &&
+	    in->length < (get16(in->bytes + in->head + 12) == 0x86dd ? 14 + 40 : 14 + 20))
+		return true;
 	v = hook == HOOK_TASK ? node_from_task(&p->host, &host, ifindex)
 			      : node_uplink(&p->host, &host);
 	p->runs++;
@@ -247,11 +249,16 @@ static inline bool pair_run(struct pair *p, enum hook hook, uint32_t ifindex, co
 		problem = flows;
 	if (!problem)
 		problem = pair_judge(p, hook, &v, in, &host);
-	if (p->host.env.fragment_next > 48 || p->host.env.alias_next > 48)
+	if (!problem && hook == HOOK_UPLINK_SKB && v.reason == LB_REASON_ENTRY_UNRESOLVED)
+		problem = oracle_tunnel(&p->oracle, &p->host.tables, in->bytes + in->head,
+					in->length, run.bytes, run.length);
+	if (p->host.env.fragment_next > 48 || p->host.env.alias_next > 48 ||
+	    p->oracle.fragments > 48)
 		pair_forget(p);
 	if (problem)
-		snprintf(p->problem, sizeof(p->problem), "%s (host: action %u, %s; BPF: %u, %u bytes)",
-			 problem, v.action, pair_reason_name[v.reason], run.retval, run.length);
+		snprintf(p->problem, sizeof(p->problem),
+			 "%s (host: action %u, %s; BPF: %u, %u bytes)", problem, v.action,
+			 pair_reason_name[v.reason], run.retval, run.length);
 	return !problem;
 }
 #endif

@@ -2,8 +2,8 @@
 #ifndef FL_TEST_CORPUS_H
 #define FL_TEST_CORPUS_H
 /*
- * One node with services of every kind, and packets of every kind for it: what the differential test
- * enumerates, mutates and truncates, and what the fuzzer's seeds are made of.
+ * One node with services of every kind, and packets of every kind for it: what the differential
+ * test enumerates, mutates and truncates, and what the fuzzer's seeds are made of.
  *
  *   port   ring, newest generation first (n.t: task t of node n; the node itself is 0)
  *   8000   seven slots: 1.1 0.1 2.1 0.2 1.2 3.1 (unresolved) 3.2 (down)
@@ -153,9 +153,12 @@ static inline void corpus_check0(struct packet *p)
 static inline void corpus_shape(struct packet_spec *s, enum corpus_shape shape)
 {
 	static const uint8_t flags[SHAPES] = {
-	    [SHAPE_SYN] = TCP_SYN,	     [SHAPE_ACK] = TCP_ACK,
-	    [SHAPE_DATA] = TCP_ACK | TCP_PSH, [SHAPE_FIN] = TCP_FIN | TCP_ACK,
-	    [SHAPE_RST] = TCP_RST,	     [SHAPE_SYN_ACK] = TCP_SYN | TCP_ACK,
+	    [SHAPE_SYN] = TCP_SYN,
+	    [SHAPE_ACK] = TCP_ACK,
+	    [SHAPE_DATA] = TCP_ACK | TCP_PSH,
+	    [SHAPE_FIN] = TCP_FIN | TCP_ACK,
+	    [SHAPE_RST] = TCP_RST,
+	    [SHAPE_SYN_ACK] = TCP_SYN | TCP_ACK,
 	};
 
 	s->proto = corpus_is_udp(shape) ? PROTO_UDP : PROTO_TCP;
@@ -235,8 +238,12 @@ static inline void corpus_wrap(struct packet *p, const struct corpus_choice *c)
 {
 	uint8_t dst[6], src[6];
 	uint32_t entry = c->entry < NODES ? NODE_VTEP(c->entry) : IP4(10, 9, 0, 99);
-	struct tunnel_spec t = {.saddr = entry, .daddr = NODE_VTEP(0), .vni = NODE_VNI,
-				.tos = c->outer_tos, .inner_dst = dst, .inner_src = src};
+	struct tunnel_spec t = {.saddr = entry,
+				.daddr = NODE_VTEP(0),
+				.vni = NODE_VNI,
+				.tos = c->outer_tos,
+				.inner_dst = dst,
+				.inner_src = src};
 
 	if (c->wrap == WRAP_RETURN)
 		mesh_mac(dst, LB_MAC_RETURN, 0, NODE_VTEP(0));
@@ -253,9 +260,12 @@ static inline void corpus_wrap(struct packet *p, const struct corpus_choice *c)
 static inline void corpus_build(struct packet *p, const struct corpus_choice *c)
 {
 	uint16_t port = (uint16_t)(CORPUS_PORT + c->port);
-	struct packet_spec s = {.saddr = corpus_client(c), .daddr = corpus_addr(c),
-				.sport = (uint16_t)c->client_port, .dport = port,
-				.tos = c->tos, .id = c->id};
+	struct packet_spec s = {.saddr = corpus_client(c),
+				.daddr = corpus_addr(c),
+				.sport = (uint16_t)c->client_port,
+				.dport = port,
+				.tos = c->tos,
+				.id = c->id};
 	uint8_t mac[6];
 
 	if (c->wrap == WRAP_TASK || c->wrap == WRAP_RETURN) {

@@ -28,16 +28,16 @@ enum {
 	NODE_INNER_MTU = 1450,
 	VIA_VIP = 16, /* via ids: 1 + n, and 16 + n for the virtual IP */
 };
-#define CLIENT IP4(203, 0, 113, 7)
-#define VIP IP4(198, 51, 100, 80)
-#define NODE_ADDR(n) IP4(192, 0, 2, 10 + (n))
-#define NODE_VTEP(n) IP4(10, 9, 0, 10 + (n))
-#define TASK_ADDR(n, t) IP4(10, 255, (n), (t))
-#define TASK_GATEWAY(n) IP4(10, 255, (n), 254)
+#define CLIENT             IP4(203, 0, 113, 7)
+#define VIP                IP4(198, 51, 100, 80)
+#define NODE_ADDR(n)       IP4(192, 0, 2, 10 + (n))
+#define NODE_VTEP(n)       IP4(10, 9, 0, 10 + (n))
+#define TASK_ADDR(n, t)    IP4(10, 255, (n), (t))
+#define TASK_GATEWAY(n)    IP4(10, 255, (n), 254)
 #define TASK_IFINDEX(n, t) (100U * (n) + (t))
-#define BACKEND(n, t) (8U + 4U * (n) + (t))
-#define BE32(x) __builtin_bswap32(x)
-#define BE16(x) __builtin_bswap16((uint16_t)(x))
+#define BACKEND(n, t)      (8U + 4U * (n) + (t))
+#define BE32(x)            __builtin_bswap32(x)
+#define BE16(x)            __builtin_bswap16((uint16_t)(x))
 
 struct node {
 	unsigned int self;
@@ -78,7 +78,7 @@ static inline void node_index(struct node *n, uint64_t key, enum lb_index_kind k
 			bucket->way[i] = (struct lb_index_entry){key, (uint32_t)kind, value};
 			return;
 		}
-	assert(!"index bucket full");
+	abort(); /* full */
 }
 static inline uint64_t mac_key(const uint8_t *mac)
 {
@@ -217,8 +217,8 @@ static inline void node_stop(struct node *n)
 /* A frame through the node; p becomes what would go out. */
 static inline struct lb_verdict node_uplink(struct node *n, struct packet *p)
 {
-	struct lb_host_frame f = {.bytes = p->bytes, .head = p->head, .length = p->length,
-				  .size = sizeof(p->bytes)};
+	struct lb_host_frame f = {
+	    .bytes = p->bytes, .head = p->head, .length = p->length, .size = sizeof(p->bytes)};
 	struct lb_verdict v;
 
 	lb_host_uplink(&n->env, &f, &v);
@@ -228,8 +228,8 @@ static inline struct lb_verdict node_uplink(struct node *n, struct packet *p)
 }
 static inline struct lb_verdict node_from_task(struct node *n, struct packet *p, uint32_t ifindex)
 {
-	struct lb_host_frame f = {.bytes = p->bytes, .head = p->head, .length = p->length,
-				  .size = sizeof(p->bytes)};
+	struct lb_host_frame f = {
+	    .bytes = p->bytes, .head = p->head, .length = p->length, .size = sizeof(p->bytes)};
 	struct lb_verdict v;
 
 	lb_host_task(&n->env, &f, ifindex, &v);

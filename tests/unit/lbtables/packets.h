@@ -231,8 +231,11 @@ struct tunnel_spec {
 };
 static inline void packet_tunnel(struct packet *p, const struct tunnel_spec *t)
 {
-	struct packet_spec s = {.saddr = t->saddr, .daddr = t->daddr, .proto = PROTO_UDP,
-				.fragment = FRAG_DF, .tos = t->tos};
+	struct packet_spec s = {.saddr = t->saddr,
+				.daddr = t->daddr,
+				.proto = PROTO_UDP,
+				.fragment = FRAG_DF,
+				.tos = t->tos};
 	uint32_t inner = p->length;
 	uint8_t *udp;
 

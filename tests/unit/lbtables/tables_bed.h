@@ -82,6 +82,7 @@ struct bed {
 	struct lb_tables l;
 	struct tables *t;
 	uint32_t graces;
+	void (*during_grace)(struct bed *b); /* what a reader did meanwhile; may be NULL */
 	/* Ethernet addresses towards node n's VTEP: told, and known */
 	bool hop_told[BED_VTEPS], hop_known[BED_VTEPS];
 	uint8_t hop_mac[BED_VTEPS][6];
@@ -204,6 +205,8 @@ BED_INLINE void bed_grace(void *context)
 
 	b->graces++;
 	bed_verify(b);
+	if (b->during_grace)
+		b->during_grace(b);
 	memset(b->pin_ring, 0, b->l.ring_count);
 	memset(b->pin_slot, 0, b->l.slot_count);
 	memset(b->pin_backend, 0, b->l.backend_count);
@@ -252,6 +255,7 @@ BED_INLINE struct bed *bed_new(struct lb_tables sizes)
 	b->pin_backend = calloc(b->l.backend_count, 1);
 	b->pin_way = calloc(b->l.index_buckets, LB_WAYS);
 	assert_true(b->pin_ring && b->pin_slot && b->pin_backend && b->pin_way);
+	b->l.config->table_key = 0x8b72e5c1d30f9a67; /* is kept: the same buckets each time */
 	bed_open(b);
 	assert_int_equal(tables_set_config(b->t, &config), 0);
 	return b;
