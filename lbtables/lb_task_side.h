@@ -5,11 +5,12 @@
  * The task's side of the mesh: a packet has reached the node where its task runs, through the tunnel
  * or because this node took it in. Find or make its flow, rewrite it, deliver it.
  *
- * Second chance. The ring may have changed while a connection was open. A mid-flow packet without a
- * flow is therefore shown to the owners of its slot in the older generations, newest first, before
- * it is believed to be new here. The inner source MAC carries how many were asked (depth) and the
- * node that took the packet in. When all have been asked the newest owner keeps the flow
- * (LB_DEPTH_FINAL). A SYN is never asked about: it opens a flow at the newest owner.
+ * Second chance. The ring may have changed while a connection was open, and nodes learn of it at
+ * different moments. A mid-flow packet without a flow is therefore shown to the other owners of its
+ * slot, generation by generation as this node knows them, newest first, before it is believed to be
+ * new here. The inner source MAC carries how many generations were asked (depth, which only grows)
+ * and the node that took the packet in. When all have been asked the newest owner keeps the flow
+ * (LB_DEPTH_FINAL). A SYN is never asked about: it opens a flow where the entry node sent it.
  */
 #include "lb_flow.h"
 #include "lb_index.h"
@@ -206,9 +207,10 @@ lb_inline bool lb_is_elsewhere(uint32_t kind)
 	return kind == LB_BACKEND_REMOTE || kind == LB_BACKEND_UNRESOLVED;
 }
 
-/* Shows the packet to the older owners, from generation a->depth + 1 on. Returns LB_FORWARD for one
+/* Shows the packet to its other owners, from generation a->depth on as this node counts them: 0 is its
+ * newest, whose owner may be another when the entry node knows a newer one. Returns LB_FORWARD for one
  * on another node, LB_ADMIT for a task of this node that knows the flow, else LB_REFUSE. */
-lb_cold int lb_older_owner(struct lb_env *env, struct lb_arrival *a)
+lb_cold int lb_other_owner(struct lb_env *env, struct lb_arrival *a)
 {
 	const struct lb_ring *ring;
 	uint64_t own_key;
@@ -218,15 +220,14 @@ lb_cold int lb_older_owner(struct lb_env *env, struct lb_arrival *a)
 		return LB_REFUSE;
 	own_key = a->key;
 	own_task = a->task;
-	first = a->depth + 1;
+	first = a->depth;
 	ring = lb_env_ring(env, a->port.ring);
-	for (uint32_t depth = 1; depth < LB_GENERATIONS_MAX; depth++) {
+	for (uint32_t depth = 0; depth < LB_GENERATIONS_MAX; depth++) {
 		const union lb_backend *owner;
 		uint32_t index, kind;
 
-		if (!ring || !ring->prev)
-			break;
-		ring = lb_env_ring(env, ring->prev);
+		if (depth)
+			ring = ring->prev ? lb_env_ring(env, ring->prev) : (const struct lb_ring *)0;
 		if (!ring)
 			break;
 		if (depth < first)
@@ -238,7 +239,7 @@ lb_cold int lb_older_owner(struct lb_env *env, struct lb_arrival *a)
 		kind = lb_backend_kind(owner);
 		if (lb_is_elsewhere(kind)) {
 			a->backend = index;
-			a->depth = depth;
+			a->depth = depth + 1;
 			return LB_FORWARD;
 		}
 		if (kind != LB_BACKEND_LOCAL || owner->local.task == own_task)
@@ -254,7 +255,7 @@ lb_cold int lb_older_owner(struct lb_env *env, struct lb_arrival *a)
 	return LB_REFUSE;
 }
 
-/* No owner of an older generation is left to ask: the newest owner keeps the flow. LB_ADMIT: it is a task
+/* No other owner is left to ask: the newest owner keeps the flow. LB_ADMIT: it is a task
  * of this node, by now a->task; the older owner that the packet was sent to may be its neighbour. */
 lb_cold int lb_newest_owner(struct lb_env *env, struct lb_arrival *a)
 {
@@ -302,10 +303,10 @@ lb_inline int lb_flow_miss(struct lb_env *env, struct lb_arrival *a)
 	seen = lb_flow_lookup(env, a);
 	if (seen == LB_SEEK_FOUND)
 		return LB_ADMIT;
-	if (!a->opening && newest->prev && a->depth != LB_DEPTH_FINAL) {
+	if (!a->opening && a->depth != LB_DEPTH_FINAL) {
 		a->hash = lb_flow_hash(config->key, a->saddr_be, a->daddr_be, a->sport_be,
 				       a->dport_be, a->proto);
-		result = lb_older_owner(env, a);
+		result = lb_other_owner(env, a);
 		if (result == LB_REFUSE)
 			result = lb_newest_owner(env, a) == LB_FORWARD ? LB_FORWARD : LB_REFUSE;
 		if (result != LB_REFUSE)

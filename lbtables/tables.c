@@ -197,11 +197,15 @@ void tables_backend_update(const struct tables *t, union lb_backend *entry,
 		return;
 	}
 	tables_backend_make(t, b, &next);
-	/* Known addresses stay until somebody says that they changed. */
-	if (!b->task && lb_backend_kind(entry) == LB_BACKEND_REMOTE &&
-	    !tables_next_hop(t, b->vtep_be)) {
+	/* Known addresses stay until somebody says that they changed; and when they are not known
+	 * any more, for a reader that is just copying them. */
+	if (!b->task && lb_backend_kind(&next) == LB_BACKEND_UNRESOLVED) {
 		next.word[0] = entry->word[0];
 		next.word[1] = entry->word[1];
+		if (lb_backend_kind(entry) != LB_BACKEND_REMOTE || tables_next_hop(t, b->vtep_be)) {
+			next.local.kind = LB_BACKEND_UNRESOLVED;
+			next.local.outer_type_be = 0;
+		}
 	}
 	for (int i = 2; i < 8; i++)
 		if (entry->word[i] != next.word[i])

@@ -39,9 +39,9 @@ struct bench {
 	struct packet_bed bed;
 	struct samples *cases;
 	double *values, *busy, *bare, *read; /* all samples lie in values */
-	uint32_t fresh; /* the next flow that no packet has belonged to */
-	uint32_t *chain; /* as large as the flow table */
-	struct lb_flow_bucket *established; /* the flow table as host-side cases find it */
+	uint32_t fresh;                      /* the next flow that no packet has belonged to */
+	uint32_t *chain;                     /* as large as the flow table */
+	struct lb_flow_bucket *established;  /* the flow table as host-side cases find it */
 };
 
 static int usage(void)
@@ -74,10 +74,14 @@ static bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t 
 static bool parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-	    {"rounds", required_argument, NULL, 'r'}, {"repeat", required_argument, NULL, 'n'},
-	    {"flows", required_argument, NULL, 'f'},  {"buckets", required_argument, NULL, 'b'},
-	    {"cpu", required_argument, NULL, 'c'},    {"no-memory", no_argument, NULL, 'm'},
-	    {"json", required_argument, NULL, 'j'},   {"help", no_argument, NULL, 'h'},
+	    {"rounds", required_argument, NULL, 'r'},
+	    {"repeat", required_argument, NULL, 'n'},
+	    {"flows", required_argument, NULL, 'f'},
+	    {"buckets", required_argument, NULL, 'b'},
+	    {"cpu", required_argument, NULL, 'c'},
+	    {"no-memory", no_argument, NULL, 'm'},
+	    {"json", required_argument, NULL, 'j'},
+	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
 	bool good = true;
@@ -250,7 +254,8 @@ static int measure_round(struct bench *b, uint32_t round)
 	int err;
 
 	b->busy[round] = harness_wait_quiet(BUSY_PERCENT, PATIENCE_MS);
-	err = packet_bed_run(&b->bed, b->bed.programs[PACKET_EMPTY], frame, length, b->o.repeat, &run);
+	err = packet_bed_run(&b->bed, b->bed.programs[PACKET_EMPTY], frame, length, b->o.repeat,
+			     &run);
 	b->bare[round] = run.ns;
 	b->read[round] = harness_chain_ns(b->chain, CHAIN_STEPS);
 	for (uint32_t i = 0; i < packet_case_count && !err; i++) {

@@ -104,7 +104,8 @@ int floors_encapsulate(struct xdp_md *ctx)
 		floors_store64(p + 8 * i, floors_load64(floors_plan.outer + 8 * i));
 	total_be = lb_swap16((uint16_t)(length + FLOORS_ROOM - 14));
 	lb_store16(p + 16, total_be);
-	lb_store16(p + 24, (uint16_t)~lb_fold((uint64_t)lb_load16(floors_plan.outer + 24) + total_be));
+	lb_store16(p + 24,
+		   (uint16_t)~lb_fold((uint64_t)lb_load16(floors_plan.outer + 24) + total_be));
 	lb_store16(p + 38, lb_swap16((uint16_t)(length + 16)));
 	return XDP_TX;
 }

@@ -4,9 +4,9 @@
 /*
  * What the driver program (floors.bpf.c) and user space agree on: how each packet of a run starts.
  *
- * BPF_PROG_TEST_RUN with repeat hands the program the frame that the last iteration left. The driver
- * undoes that: it puts the head back, writes one block of headers again and gives it the address
- * and port of the next flow.
+ * BPF_PROG_TEST_RUN with repeat hands the program the frame that the last iteration left. The
+ * driver undoes that: it puts the head back, writes one block of headers again and gives it the
+ * address and port of the next flow.
  *
  *   0                  at        at+14      at+34         at+54
  *   | tunnel, if any   | Ethernet | IPv4     | TCP         | payload
@@ -16,7 +16,8 @@
 
 enum {
 	FLOORS_BLOCK = 14 + 20 + 20,
-	FLOORS_OUTER = 64, /* what the bare encapsulation puts in front: 50 bytes and an Ethernet header */
+	FLOORS_OUTER =
+	    64, /* what the bare encapsulation puts in front: 50 bytes and an Ethernet header */
 	FLOORS_ROOM = 50,
 };
 
@@ -29,8 +30,8 @@ struct floors_plan {
 	uint8_t outer[FLOORS_OUTER];
 };
 
-/* Flow numbers to clients, one to one: Wang's and Wellons' 32-bit mixer, then 24 bits of address and
- * 8 of port. Flows that follow each other share no bits that a table could profit from. */
+/* Flow numbers to clients, one to one: Wang's and Wellons' 32-bit mixer, then 24 bits of address
+ * and 8 of port. Flows that follow each other share no bits that a table could profit from. */
 static inline uint32_t floors_mix(uint32_t i)
 {
 	i ^= i >> 16;

@@ -59,7 +59,8 @@ void harness_machine(struct harness_machine *out)
 	if (f)
 		fclose(f);
 	if (!uname(&name))
-		snprintf(out->kernel, sizeof(out->kernel), "%.63s %.60s", name.release, name.machine);
+		snprintf(out->kernel, sizeof(out->kernel), "%.63s %.60s", name.release,
+			 name.machine);
 	out->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	out->jit = read_long("/proc/sys/net/core/bpf_jit_enable") != 0;
 	out->bpf_stats = read_long("/proc/sys/kernel/bpf_stats_enabled") != 0;
@@ -97,7 +98,9 @@ double harness_busy(uint32_t window_ms)
 	read_ticks(&busy_before, &all_before);
 	sleep_ms(window_ms);
 	read_ticks(&busy, &all);
-	return all == all_before ? 0 : 100.0 * (double)(busy - busy_before) / (double)(all - all_before);
+	return all == all_before
+		   ? 0
+		   : 100.0 * (double)(busy - busy_before) / (double)(all - all_before);
 }
 
 double harness_wait_quiet(double limit, uint32_t patience_ms)
@@ -116,6 +119,14 @@ double harness_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+double harness_thread_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
 uint64_t harness_rss(void)
@@ -157,12 +168,12 @@ uint32_t *harness_chain_make(size_t bytes)
 
 double harness_chain_ns(const uint32_t *chain, uint32_t steps)
 {
-	double start_ms = harness_now_ms();
+	double start_ns = harness_thread_ns();
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < steps; i++)
 		at = *(const volatile uint32_t *)(chain + at);
-	return (harness_now_ms() - start_ms) * 1e6 / steps;
+	return (harness_thread_ns() - start_ns) / steps;
 }
 
 void harness_chain_free(uint32_t *chain, size_t bytes)
@@ -182,7 +193,8 @@ struct harness_spread harness_spread(double *values, uint32_t count)
 {
 	qsort(values, count, sizeof(*values), compare);
 	return (struct harness_spread){
-	    .median = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2,
+	    .median =
+		count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2,
 	    .p10 = values[(count - 1) / 10],
 	    .p90 = values[count - 1 - (count - 1) / 10],
 	};

@@ -24,11 +24,14 @@ double harness_busy(uint32_t window_ms);
 double harness_wait_quiet(double limit, uint32_t patience_ms);
 
 double harness_now_ms(void);
+/* CPU time of this thread: without what others took from it. */
+double harness_thread_ns(void);
 /* Resident set, bytes. */
 uint64_t harness_rss(void);
 
-/* A chain of random reads through bytes of memory in 4 KiB pages, as BPF maps lie: what one read costs
- * that waits for the one before. chain is the caller's, from harness_chain_make (NULL: no memory). */
+/* A chain of random reads through bytes of memory in 4 KiB pages, as BPF maps lie: what one read
+ * costs that waits for the one before. chain is the caller's, from harness_chain_make (NULL: no
+ * memory). */
 uint32_t *harness_chain_make(size_t bytes);
 double harness_chain_ns(const uint32_t *chain, uint32_t steps);
 void harness_chain_free(uint32_t *chain, size_t bytes);

@@ -8,11 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+
+#include "harness.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -21,7 +22,8 @@
 #include "xdp.skel.h"
 #pragma GCC diagnostic pop
 
-/* Readers run in test_run, never while this thread writes; what membarrier costs belongs to filling. */
+/* Readers run in test_run, never while this thread writes; what membarrier costs belongs to
+ * filling. */
 static void grace(void *context)
 {
 	(void)context;
@@ -42,7 +44,8 @@ static int load_uplink(struct packet_bed *bed, uint32_t flow_buckets)
 	bed->xdp = fl_xdp__open();
 	if (!bed->xdp)
 		return -errno;
-	bpf_object__for_each_map(map, bed->xdp->obj) {
+	bpf_object__for_each_map(map, bed->xdp->obj)
+	{
 		if (bpf_map__pin_path(map))
 			err = bpf_map__set_pin_path(map, NULL);
 		if (err)
@@ -150,27 +153,19 @@ int packet_bed_aim(struct packet_bed *bed, enum packet_program program)
 	return 0;
 }
 
-static double thread_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 int packet_bed_run(struct packet_bed *bed, int program, const uint8_t *frame, uint32_t length,
 		   uint32_t repeat, struct packet_run *out)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = length,
 		    .data_out = out->frame, .data_size_out = sizeof(out->frame),
 		    .repeat = (int)repeat);
-	double start_ns = thread_ns();
+	double start_ns = harness_thread_ns();
 	int err = bpf_prog_test_run_opts(program, &opts);
 
 	(void)bed;
 	if (err)
 		return complain("BPF_PROG_TEST_RUN", err);
-	out->ns = (thread_ns() - start_ns) / repeat;
+	out->ns = (harness_thread_ns() - start_ns) / repeat;
 	out->verdict = opts.retval;
 	out->length = opts.data_size_out;
 	return 0;
@@ -220,7 +215,6 @@ uint64_t packet_bed_memory(const struct packet_bed *bed)
 	uint64_t bytes = 0;
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, bed->xdp->obj)
-		bytes += map_memory(bpf_map__fd(map));
+	bpf_object__for_each_map(map, bed->xdp->obj) bytes += map_memory(bpf_map__fd(map));
 	return bytes;
 }

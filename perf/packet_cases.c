@@ -32,20 +32,28 @@ static const uint8_t own_mac[6] = {0x02, 0, 0, 0, 0, 1}, router_mac[6] = {0x02, 
 		     gateway_mac[6] = {0x02, 0x42, 0xac, 0x1e, 0, 1};
 
 #define ENTRY(name_, text_, frame_, flows_, goal, goal_case_)                                      \
-	{.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_, .flows = flows_, \
-	 .effect = PACKET_ENTERED, .verdict = XDP_TX, .reason = LB_REASON_ENTRY_REMOTE,            \
-	 .goal_ns = goal, .goal_case = goal_case_}
+	{                                                                                          \
+		.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_,           \
+		.flows = flows_, .effect = PACKET_ENTERED, .verdict = XDP_TX,                      \
+		.reason = LB_REASON_ENTRY_REMOTE, .goal_ns = goal, .goal_case = goal_case_         \
+	}
 #define HOST(name_, text_, frame_, flows_, goal)                                                   \
-	{.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_, .flows = flows_, \
-	 .effect = PACKET_DELIVERED, .verdict = XDP_REDIRECT, .reason = LB_REASON_TUNNEL_DELIVER,  \
-	 .goal_ns = goal, .goal_case = -1}
+	{                                                                                          \
+		.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_,           \
+		.flows = flows_, .effect = PACKET_DELIVERED, .verdict = XDP_REDIRECT,              \
+		.reason = LB_REASON_TUNNEL_DELIVER, .goal_ns = goal, .goal_case = -1               \
+	}
 #define OTHERS(name_, text_, frame_, reason_)                                                      \
-	{.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_,                  \
-	 .flows = PACKET_HOT, .effect = PACKET_SAME, .verdict = XDP_PASS, .reason = reason_,       \
-	 .goal_ns = 10, .goal_case = -1}
+	{                                                                                          \
+		.name = name_, .text = text_, .program = PACKET_UPLINK, .frame = frame_,           \
+		.flows = PACKET_HOT, .effect = PACKET_SAME, .verdict = XDP_PASS,                   \
+		.reason = reason_, .goal_ns = 10, .goal_case = -1                                  \
+	}
 #define FLOOR(name_, text_, program_, effect_)                                                     \
-	{.name = name_, .text = text_, .program = program_, .frame = PACKET_ENTRY_ACK,             \
-	 .effect = effect_, .verdict = XDP_TX, .reason = -1, .goal_case = -1}
+	{                                                                                          \
+		.name = name_, .text = text_, .program = program_, .frame = PACKET_ENTRY_ACK,      \
+		.effect = effect_, .verdict = XDP_TX, .reason = -1, .goal_case = -1                \
+	}
 
 enum { CASE_ENTRY_MANY = 3 };
 
@@ -102,9 +110,11 @@ static int fill_entry(struct tables *t)
 {
 	struct tables_backend backends[BACKEND_COUNT] = {0};
 	struct tables_port port = {ENTRY_PORT, htons(TARGET_PORT)};
-	struct tables_service service = {
-	    .name = 1, .ports = &port, .port_count = 1, .backends = backends,
-	    .backend_count = BACKEND_COUNT};
+	struct tables_service service = {.name = 1,
+					 .ports = &port,
+					 .port_count = 1,
+					 .backends = backends,
+					 .backend_count = BACKEND_COUNT};
 
 	for (uint32_t b = 0; b < BACKEND_COUNT; b++) {
 		backend_mac(backends[b].mac, b);
@@ -178,8 +188,8 @@ static void make_ip(uint8_t *ip, uint32_t length, uint8_t proto, uint32_t saddr,
 	lb_store16(ip + 10, (uint16_t)~lb_fold(sum_bytes(ip, LB_IP_MIN)));
 }
 
-/* Checksums are those of a client 0.0.0.0:0: the driver puts in addresses and leaves the sums, which
- * the programs only ever update. */
+/* Checksums are those of a client 0.0.0.0:0: the driver puts in addresses and leaves the sums,
+ * which the programs only ever update. */
 static void make_segment(uint8_t *eth, uint32_t daddr, uint16_t port, uint8_t flags)
 {
 	uint8_t *ip = eth + LB_ETH_LEN, *tcp = ip + LB_IP_MIN;
@@ -204,7 +214,8 @@ static uint32_t make_tunnel(uint8_t *out, uint8_t flags)
 	memcpy(out, own_mac, 6);
 	memcpy(out + 6, router_mac, 6);
 	lb_store16(out + 12, LB_ETHERTYPE_IPV4_BE);
-	make_ip(out + LB_ETH_LEN, LB_OUTER_LEN - LB_ETH_LEN + FRAME_LENGTH, LB_PROTO_UDP, NODES, OWN);
+	make_ip(out + LB_ETH_LEN, LB_OUTER_LEN - LB_ETH_LEN + FRAME_LENGTH, LB_PROTO_UDP, NODES,
+		OWN);
 	lb_store16(udp, htons(50000));
 	lb_store16(udp + 2, htons(VXLAN_PORT));
 	lb_store16(udp + 4, htons(16 + FRAME_LENGTH));
@@ -281,7 +292,8 @@ static const char *check_outer(const uint8_t *p, uint32_t inner_length)
 		return "outer IP checksum";
 	if (lb_load16(udp + 2) != htons(VXLAN_PORT))
 		return "UDP port";
-	if (lb_load32(udp + 8) != LB_VXLAN_FLAGS_BE || lb_load32(udp + 12) != htonl((uint32_t)VNI << 8))
+	if (lb_load32(udp + 8) != LB_VXLAN_FLAGS_BE ||
+	    lb_load32(udp + 12) != htonl((uint32_t)VNI << 8))
 		return "VXLAN header";
 	return NULL;
 }
@@ -304,7 +316,8 @@ static const char *check_entered(const uint8_t *p, const uint8_t *in, uint32_t l
 		return "inner Ethernet header";
 	if (ntohs(lb_load16(p + LB_ETH_LEN + LB_IP_MIN)) < LB_ENTROPY_FIRST)
 		return "entropy port";
-	return memcmp(inner + LB_ETH_LEN, in + LB_ETH_LEN, length - LB_ETH_LEN) ? "inner packet" : NULL;
+	return memcmp(inner + LB_ETH_LEN, in + LB_ETH_LEN, length - LB_ETH_LEN) ? "inner packet"
+										: NULL;
 }
 
 static const char *check_delivered(const uint8_t *p, const uint8_t *in)

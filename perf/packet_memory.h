@@ -11,10 +11,10 @@ enum {
 };
 
 struct packet_memory {
-	double fill_ms;    /* tables_set_service, all services */
-	double change_ms;  /* one backend of one service less */
-	uint64_t maps;     /* bytes the kernel accounts to the maps */
-	uint64_t rss_before, rss_after; /* of this process, maps' touched pages with it */
+	double fill_ms;                  /* tables_set_service, all services */
+	double change_ms;                /* one backend of one service less */
+	uint64_t maps;                   /* bytes the kernel accounts to the maps */
+	uint64_t rss_before, rss_after;  /* of this process, maps' touched pages with it */
 	uint32_t ports, backends, rings; /* in use, as the writer says */
 	uint64_t slots;
 };

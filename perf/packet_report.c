@@ -57,10 +57,11 @@ void packet_report_print(const struct packet_report *r, FILE *out)
 		r->machine.bpf_stats ? ", bpf_stats ON: figures too high" : "");
 	fprintf(out,
 		"%" PRIu32 " interleaved rounds of %" PRIu32 " packets, many = %" PRIu32
-		" flows in a table for %" PRIu64 "; machine busy %.0f %% (p10..p90 %.0f..%.0f) before a round, %" PRIu32
+		" flows in a table for %" PRIu64
+		"; machine busy %.0f %% (p10..p90 %.0f..%.0f) before a round, %" PRIu32
 		" rounds begun at %.0f %% or more\n\n",
-		r->rounds, r->repeat, r->flows, (uint64_t)r->buckets * LB_WAYS, r->busy.median, r->busy.p10, r->busy.p90,
-		r->busy_rounds, r->busy_limit);
+		r->rounds, r->repeat, r->flows, (uint64_t)r->buckets * LB_WAYS, r->busy.median,
+		r->busy.p10, r->busy.p90, r->busy_rounds, r->busy_limit);
 	fprintf(out, "%-28s %7s %14s %7s %7s %14s  %s\n", "ns per packet", "gross", "p10..p90",
 		"empty", "net", "p10..p90", "goal (net)");
 	fprintf(out, "%-28s %7.1f %6.1f..%-6.1f\n", "empty program, no driver", r->bare.median,
@@ -130,11 +131,12 @@ void packet_report_json(const struct packet_report *r, FILE *out)
 	fprintf(out, "  ]");
 	if (r->memory_known)
 		fprintf(out,
-			",\n  \"memory\": {\"ports\": %" PRIu32 ", \"services\": %d, \"backends\": %d, "
+			",\n  \"memory\": {\"ports\": %" PRIu32
+			", \"services\": %d, \"backends\": %d, "
 			"\"slots\": %" PRIu64 ", \"fill_ms\": %.1f, \"change_ms\": %.2f, "
 			"\"maps_bytes\": %" PRIu64 ", \"rss_before_bytes\": %" PRIu64
 			", \"rss_after_bytes\": %" PRIu64 "}",
-			m->ports, PACKET_MEMORY_SERVICES, PACKET_MEMORY_BACKENDS, m->slots, m->fill_ms,
-			m->change_ms, m->maps, m->rss_before, m->rss_after);
+			m->ports, PACKET_MEMORY_SERVICES, PACKET_MEMORY_BACKENDS, m->slots,
+			m->fill_ms, m->change_ms, m->maps, m->rss_before, m->rss_after);
 	fprintf(out, "\n}\n");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Runs of units: taken, given back, known from elsewhere. FL_SEED=<seed> replays the random test. */
+/* Runs of units: taken, given back, known from elsewhere. FL_SEED=<seed> replays the random test.
+ */
 #include "tables_bed.h"
 
 #include <errno.h>
@@ -91,7 +92,8 @@ static void test_random(void **state)
 	(void)state;
 	assert_int_equal(extent_init(&e, UNITS * 4, 4), 0);
 	for (int step = 0; step < 100000; step++) {
-		uint32_t want = 1 + bed_below(&seed, 120), units = (want + 3) / 4, total = 0, run = 0;
+		uint32_t want = 1 + bed_below(&seed, 120), units = (want + 3) / 4, total = 0,
+			 run = 0;
 
 		if (runs && (runs == RUNS_MAX || bed_below(&seed, 2))) {
 			uint32_t i = bed_below(&seed, runs--);
@@ -123,8 +125,10 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_takes_whole_units), cmocka_unit_test(test_finds_all_runs),
-	    cmocka_unit_test(test_marks),	      cmocka_unit_test(test_nothing_to_take),
+	    cmocka_unit_test(test_takes_whole_units),
+	    cmocka_unit_test(test_finds_all_runs),
+	    cmocka_unit_test(test_marks),
+	    cmocka_unit_test(test_nothing_to_take),
 	    cmocka_unit_test(test_random),
 	};
 

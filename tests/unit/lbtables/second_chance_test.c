@@ -39,7 +39,7 @@ static void rings(uint32_t newest, uint32_t prev, uint32_t backend)
 	}
 }
 
-/* Who saw the packet, as in "0 1/0 2/1": after each node in the tunnel the depth that it was told.
+/* Who saw the packet, as in "0 1/0 2/2": after each node in the tunnel the depth that it was told.
  */
 struct way {
 	char text[64];
@@ -121,7 +121,7 @@ static void syn_goes_to_the_newest(void **state)
 
 static void older_owners(void **state)
 {
-	static const char *const ways[] = {"", "0 1/0", "0 1/0 2/1", "0 1/0 2/1 3/2"};
+	static const char *const ways[] = {"", "0 1/0", "0 1/0 2/2", "0 1/0 2/2 3/3"};
 	struct packet_spec s, r;
 	struct packet p;
 	struct way w;
@@ -160,7 +160,7 @@ static void nobody_knows(void **state)
 		else
 			s = query(NODE_ADDR(0));
 		travel(&w, &s, 0);
-		assert_way(w, "0 1/0 2/1 3/2 1/15", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
+		assert_way(w, "0 1/0 2/2 3/3 1/15", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
 		assert_delivered(&w.packet, &s, 1, 1, udp ? DNS_TARGET : WEB_TARGET);
 		travel(&w, &s, 0);
 		assert_way(w, "0 1/0", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
@@ -224,16 +224,16 @@ static void owners_at_the_entry(void **state)
 	rings(4, 3, BACKEND(0, 1)); /* newest: here */
 	open_at(2, &s);
 	travel(&w, &s, 0);
-	assert_way(w, "0 1/1 2/2", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
+	assert_way(w, "0 1/2 2/3", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
 	s.sport++;
 	travel(&w, &s, 0);
-	assert_way(w, "0 1/1 2/2 3/3 0/15", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
+	assert_way(w, "0 1/2 2/3 3/4 0/15", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
 	assert_delivered(&w.packet, &s, 0, 1, WEB_TARGET);
 	travel(&w, &s, 0);
 	assert_way(w, "0", LB_DELIVER, LB_REASON_ENTRY_LOCAL);
 	rings(5, 4, BACKEND(1, 1)); /* and now the older one is here */
 	travel(&w, &s, 0);
-	assert_way(w, "0 1/0 0/1", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
+	assert_way(w, "0 1/0 0/2", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
 	assert_delivered(&w.packet, &s, 0, 1, WEB_TARGET);
 	r.dport = s.sport;
 	packet_build(&p, &r);
@@ -271,7 +271,7 @@ static void no_deeper(void **state)
 	rings(5, 4, BACKEND(2, 2));
 	open_at(3, &s); /* in the fifth generation from above */
 	travel(&w, &s, 0);
-	assert_way(w, "0 2/0 1/1 2/3", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
+	assert_way(w, "0 2/0 1/2 2/4", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
 	assert_delivered(&w.packet, &s, 2, 2, WEB_TARGET);
 }
 
@@ -285,13 +285,34 @@ static void owners_down_or_unresolved(void **state)
 	open_at(3, &s);
 	node_backend_kind(&node[1], BACKEND(2, 1), LB_BACKEND_DOWN); /* passed over */
 	travel(&w, &s, 0);
-	assert_way(w, "0 1/0 3/2", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
+	assert_way(w, "0 1/0 3/3", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
 	/* Not passed over, or it would lose its connections; tc finds the way. */
 	node_backend_kind(&node[1], BACKEND(2, 1), LB_BACKEND_UNRESOLVED);
 	s.sport++;
 	packet_build(&p, &s);
 	tunnelled(&p, 0, 1, 1, 0);
 	assert_verdict(node_uplink(&node[1], &p), LB_PASS, LB_REASON_ENTRY_UNRESOLVED);
+}
+
+/* The entry node has a newer generation than the node it sends to: there the newest owner is another, who
+ * is asked first, and keeps what nobody knows until the news arrives. */
+static void entry_knows_more(void **state)
+{
+	struct packet_spec s = request(NODE_ADDR(0), TCP_ACK);
+	struct way w;
+
+	(void)state;
+	for (unsigned int i = 1; i < NODES; i++) {
+		node_ring1(&node[i], 4, 0, BACKEND(2, 1));
+		publish(&node[i], 4, 0);
+	}
+	open_at(2, &s);
+	travel(&w, &s, 0);
+	assert_way(w, "0 1/0 2/1", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
+	assert_delivered(&w.packet, &s, 2, 1, WEB_TARGET);
+	s.sport++;
+	travel(&w, &s, 0);
+	assert_way(w, "0 1/0 2/1", LB_DELIVER, LB_REASON_TUNNEL_DELIVER);
 }
 
 /* All depths that may stand in a MAC, known or not: nothing travels for ever. */
@@ -329,6 +350,7 @@ int main(void)
 	    GOLDEN(older_owner_next_door),
 	    GOLDEN(no_deeper),
 	    GOLDEN(owners_down_or_unresolved),
+	    GOLDEN(entry_knows_more),
 	    GOLDEN(any_depth_ends),
 	};
 

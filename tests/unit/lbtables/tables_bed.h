@@ -6,8 +6,9 @@
  * nothing a reader could be looking at has changed, services as a test describes them, and a model
  * of what a service's generations must say.
  *
- * A bed pins whatever can be reached from the ports or the index after each step. What is pinned may
- * not be overwritten until the next grace period; then only what can still be reached stays pinned.
+ * A bed pins whatever can be reached from the ports or the index after each step. What is pinned
+ * may not be overwritten until the next grace period; then only what can still be reached stays
+ * pinned.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,7 +89,7 @@ struct bed {
 	uint8_t hop_mac[BED_VTEPS][6];
 	/* Copies of what is pinned; pin_*: is it? */
 	struct lb_tables copy;
-	uint8_t *pin_ring, *pin_backend, *pin_slot, *pin_way;
+	uint8_t *pin_ring, *pin_backend, *pin_way;
 };
 
 BED_INLINE uint32_t bed_port_index(uint32_t i)
@@ -113,7 +114,6 @@ BED_INLINE void bed_pin_ring(struct bed *b, uint32_t ring)
 	assert_true(r->slots <= b->l.slot_count && r->size <= b->l.slot_count - r->slots);
 	assert_true(r->backends <= b->l.backend_count &&
 		    r->backend_count <= b->l.backend_count - r->backends);
-	memset(b->pin_slot + r->slots, 1, r->size);
 	memcpy(b->copy.slots + r->slots, b->l.slots + r->slots, r->size * sizeof(uint16_t));
 	for (uint32_t s = 0; s < r->size; s++) {
 		uint32_t index = r->backends + b->l.slots[r->slots + s];
@@ -208,7 +208,6 @@ BED_INLINE void bed_grace(void *context)
 	if (b->during_grace)
 		b->during_grace(b);
 	memset(b->pin_ring, 0, b->l.ring_count);
-	memset(b->pin_slot, 0, b->l.slot_count);
 	memset(b->pin_backend, 0, b->l.backend_count);
 	memset(b->pin_way, 0, b->l.index_buckets * LB_WAYS);
 	bed_pin(b);
@@ -251,10 +250,9 @@ BED_INLINE struct bed *bed_new(struct lb_tables sizes)
 	assert_int_equal(lb_tables_alloc(&b->l), 0);
 	assert_int_equal(lb_tables_alloc(&b->copy), 0);
 	b->pin_ring = calloc(b->l.ring_count, 1);
-	b->pin_slot = calloc(b->l.slot_count, 1);
 	b->pin_backend = calloc(b->l.backend_count, 1);
 	b->pin_way = calloc(b->l.index_buckets, LB_WAYS);
-	assert_true(b->pin_ring && b->pin_slot && b->pin_backend && b->pin_way);
+	assert_true(b->pin_ring && b->pin_backend && b->pin_way);
 	b->l.config->table_key = 0x8b72e5c1d30f9a67; /* is kept: the same buckets each time */
 	bed_open(b);
 	assert_int_equal(tables_set_config(b->t, &config), 0);
@@ -268,7 +266,6 @@ BED_INLINE void bed_free(struct bed *b)
 	lb_tables_free(&b->l);
 	lb_tables_free(&b->copy);
 	free(b->pin_ring);
-	free(b->pin_slot);
 	free(b->pin_backend);
 	free(b->pin_way);
 	free(b);
@@ -290,8 +287,8 @@ BED_INLINE void bed_hop(struct bed *b, uint32_t node, uint32_t n)
 	b->hop_told[node] = true;
 	b->hop_known[node] = n != 0;
 	bed_mac(b->hop_mac[node], 0x00770000 + n);
-	assert_int_equal(tables_set_next_hop(b->t, bed_vtep(node),
-					     n ? b->hop_mac[node] : NULL, n ? source : NULL),
+	assert_int_equal(tables_set_next_hop(b->t, bed_vtep(node), n ? b->hop_mac[node] : NULL,
+					     n ? source : NULL),
 			 0);
 	bed_step(b);
 }
@@ -303,9 +300,8 @@ BED_INLINE void bed_hops_again(struct bed *b)
 	for (uint32_t node = 0; node < BED_VTEPS; node++)
 		if (b->hop_known[node]) {
 			b->hop_told[node] = true;
-			assert_int_equal(tables_set_next_hop(b->t, bed_vtep(node),
-							     b->hop_mac[node], source),
-					 0);
+			assert_int_equal(
+			    tables_set_next_hop(b->t, bed_vtep(node), b->hop_mac[node], source), 0);
 		}
 	bed_step(b);
 }
@@ -428,8 +424,8 @@ BED_INLINE uint32_t bed_share(const struct bed *b, const struct lb_ring *r, uint
 
 	bed_mac(mac, n);
 	for (uint32_t s = 0; s < r->size; s++)
-		share += !memcmp(
-		    b->l.backends[r->backends + b->l.slots[r->slots + s]].t.inner_dst, mac, 6);
+		share += !memcmp(b->l.backends[r->backends + b->l.slots[r->slots + s]].t.inner_dst,
+				 mac, 6);
 	return share;
 }
 #endif

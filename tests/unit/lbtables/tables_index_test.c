@@ -178,7 +178,8 @@ static void test_one_network(void **state)
 		uint32_t bucket;
 
 		via[i].addr_be = via[i].vtep_be = bed_vtep(1 + i);
-		bucket = lb_index_bucket_of(b->l.config, lb_via_key(via[i].addr_be, via[i].vtep_be));
+		bucket =
+		    lb_index_bucket_of(b->l.config, lb_via_key(via[i].addr_be, via[i].vtep_be));
 		most = ++load[bucket] > most ? load[bucket] : most;
 	}
 	assert_in_range(most, 1, LB_WAYS);
@@ -367,7 +368,7 @@ static void test_tasks_out_of_room(void **state)
 	(void)state;
 	assert_int_equal(set_tasks(b, s), 0);
 	check_tasks(b, s);
-	more->task[0].ifindex = 4242;	     /* changed in place */
+	more->task[0].ifindex = 4242;         /* changed in place */
 	bed_mac(more->task[1].mac, 0x777777); /* another task, same address */
 	more->task[3] = task_of(900, 900);
 	more->task[4] = task_of(910, 910);

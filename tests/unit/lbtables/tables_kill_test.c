@@ -49,13 +49,12 @@ struct layout {
 
 static struct layout layout_of(const struct lb_tables *l)
 {
-	return (struct layout){{sizeof(*l->config), LB_PORTS_MAX * sizeof(*l->ports),
-				l->ring_count * sizeof(*l->rings),
-				l->slot_count * sizeof(*l->slots),
-				l->backend_count * sizeof(*l->backends),
-				LB_TASKS_MAX * sizeof(*l->tasks), LB_VIAS_MAX * sizeof(*l->vias),
-				l->index_buckets * sizeof(*l->index),
-				l->flow_buckets * sizeof(*l->flows)}};
+	return (struct layout){
+	    {sizeof(*l->config), LB_PORTS_MAX * sizeof(*l->ports),
+	     l->ring_count * sizeof(*l->rings), l->slot_count * sizeof(*l->slots),
+	     l->backend_count * sizeof(*l->backends), LB_TASKS_MAX * sizeof(*l->tasks),
+	     LB_VIAS_MAX * sizeof(*l->vias), l->index_buckets * sizeof(*l->index),
+	     l->flow_buckets * sizeof(*l->flows)}};
 }
 
 static size_t total_of(const struct layout *layout)

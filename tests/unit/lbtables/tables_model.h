@@ -85,8 +85,7 @@ BED_INLINE uint16_t sum_header(const uint8_t *ip)
 }
 
 /* An entry's kind and addresses, by the list and the next hops. */
-BED_INLINE void check_entry(const struct bed *b, const struct spec *spec,
-			    const union lb_backend *e)
+BED_INLINE void check_entry(const struct bed *b, const struct spec *spec, const union lb_backend *e)
 {
 	struct owner o = owner_of(e);
 	const struct tables_backend *l = spec_at(spec, &o);
@@ -106,8 +105,7 @@ BED_INLINE void check_entry(const struct bed *b, const struct spec *spec,
 	assert_in_range(node, 0, BED_VTEPS - 1);
 	if (!b->hop_told[node] && kind == LB_BACKEND_REMOTE)
 		return; /* from a writer before */
-	assert_int_equal(kind,
-			 b->hop_known[node] ? LB_BACKEND_REMOTE : LB_BACKEND_UNRESOLVED);
+	assert_int_equal(kind, b->hop_known[node] ? LB_BACKEND_REMOTE : LB_BACKEND_UNRESOLVED);
 	if (kind == LB_BACKEND_REMOTE)
 		assert_memory_equal(e->t.dst, b->hop_mac[node], 6);
 }

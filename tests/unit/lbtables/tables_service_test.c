@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One service's life: ports, generations, regions of backends, next hops, and running out of room. */
+/* One service's life: ports, generations, regions of backends, next hops, and running out of room.
+ */
 #include "tables_model.h"
 
 #include <errno.h>
@@ -392,7 +393,7 @@ static void test_older_regions(void **state)
 	spec_remove(f.s, 0);
 	for (uint32_t n = 20; n < 40; n++)
 		spec_backend(f.s, n, 3);
-	apply(&f); /* a new region */
+	apply(&f);               /* a new region */
 	spec_backend(f.s, 1, 3); /* as it was */
 	apply(&f);
 	f.s->backends[3].down = true;

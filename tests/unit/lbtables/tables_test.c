@@ -110,7 +110,12 @@ static void test_contradicting_rings(void **state)
 		uint32_t at; /* which ring */
 		struct lb_ring ring;
 	} bad[] = {
-#define WITH(field, value) {id, ({ struct lb_ring r_ = good; r_.field = (__typeof__(r_.field))(value); r_; })}
+#define WITH(field, value)                                                                         \
+	{id, ({                                                                                    \
+		 struct lb_ring r_ = good;                                                         \
+		 r_.field = (__typeof__(r_.field))(value);                                         \
+		 r_;                                                                               \
+	 })}
 	    WITH(slots, 0),
 	    WITH(slots, good.slots + 1),
 	    WITH(slots, theirs.slots),
@@ -263,7 +268,7 @@ static void test_random(void **state)
 	struct tables_usage u;
 
 	(void)state;
-	for (int step = 0; step < 1500; step++) {
+	for (int step = 0; step < 800; step++) {
 		uint64_t random = bed_random(&seed);
 
 		world_step(w, random);

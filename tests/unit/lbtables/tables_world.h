@@ -2,8 +2,8 @@
 #ifndef FL_TABLES_WORLD_H
 #define FL_TABLES_WORLD_H
 /*
- * A node's tables under random changes of all kinds, with a model of each service. A step depends on
- * its seed and the world alone: two worlds that take the same steps must say the same.
+ * A node's tables under random changes of all kinds, with a model of each service. A step depends
+ * on its seed and the world alone: two worlds that take the same steps must say the same.
  */
 #include "tables_model.h"
 
@@ -78,8 +78,8 @@ BED_INLINE void world_check_index(const struct world *w)
 	}
 	for (uint32_t i = 0; i < w->via_count; i++) {
 		const struct lb_via *via = &w->vias[i];
-		uint32_t id = world_find(w, (uint64_t)via->vtep_be << 32 | via->addr_be,
-					 LB_INDEX_VIA);
+		uint32_t id =
+		    world_find(w, (uint64_t)via->vtep_be << 32 | via->addr_be, LB_INDEX_VIA);
 
 		assert_int_not_equal(id, 0);
 		assert_memory_equal(&w->b->l.vias[id], via, sizeof(*via));

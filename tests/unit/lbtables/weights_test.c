@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * 10,000 random clients through the whole decision: what the backends get, and who moves when one of
- * them goes. FL_SEED=<seed> replays.
+ * 10,000 random clients through the whole decision: what the backends get, and who moves when one
+ * of them goes. FL_SEED=<seed> replays.
  */
 #include "tables_bed.h"
 
