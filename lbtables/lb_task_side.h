@@ -409,7 +409,7 @@ lb_inline bool lb_fragment_moved(struct lb_env *env, const struct lb_ip *p, uint
 	kind = lb_backend_kind(owner);
 	if (kind == LB_BACKEND_LOCAL)
 		*task = owner->local.task;
-	if (!lb_is_elsewhere(kind) || depth >= LB_GENERATIONS_MAX)
+	if (!lb_is_elsewhere(kind) || depth > LB_GENERATIONS_MAX)
 		return false;
 	v->hash = p->id_be;
 	v->vtep_be = entry_vtep_be;

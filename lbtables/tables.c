@@ -230,6 +230,7 @@ int tables_set_next_hop(struct tables *t, uint32_t vtep_be, const uint8_t *next_
 {
 	struct next_hop *hop = (struct next_hop *)tables_next_hop(t, vtep_be);
 	struct next_hop next = {.vtep_be = vtep_be, .known = next_hop != NULL};
+	bool fresh = !hop;
 
 	if (!hop) {
 		hop = realloc(t->next_hops, (t->next_hop_count + 1) * sizeof(*hop));
@@ -243,6 +244,9 @@ int tables_set_next_hop(struct tables *t, uint32_t vtep_be, const uint8_t *next_
 		memcpy(next.dst, next_hop, 6);
 		memcpy(next.src, source, 6);
 	}
+	if (!fresh && hop->known == next.known && !memcmp(hop->dst, next.dst, 6) &&
+	    !memcmp(hop->src, next.src, 6))
+		return 0; /* asked once a second, changes once a year */
 	*hop = next;
 	for (uint32_t i = 0; i < t->l->backend_count; i++) {
 		if (i % 512 == 0 && !t->backends.used[i / 512])

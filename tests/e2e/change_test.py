@@ -17,7 +17,7 @@ import unittest
 
 from downloads import Downloads
 from keepalive import KeepAlive
-from support import WEB, Http, reasons, services, start_lab
+from support import OWN_PORTS, RESET_AT_CLOSE, WEB, Http, reasons, services, start_lab
 
 MIB = 1 << 20
 VIP = "192.0.2.10"
@@ -172,6 +172,28 @@ class BackendsTest(ChangeCase):
                     traffic.under_way()
             for traffic in opened:
                 traffic.ends_well()
+
+    def test_port_that_was_used_before(self):
+        """A connection of the same name has ended at the task that owns the slot by now: it is not this one."""
+        first, second = ([self.web1.backend(a), self.web2.backend(b)] for a, b in ((1, 8), (8, 1)))
+        ports = [next(OWN_PORTS) for _ in range(60)]
+
+        def connections():
+            return [Http(self.client, self.addresses[2], source_port=port, options=[RESET_AT_CLOSE])
+                    for port in ports]
+        self.lab.reload(self.mesh(first))
+        before = {}
+        for http in connections():
+            before[http.socket.getsockname()] = http.whoami()[0]
+            http.close()
+        self.lab.reload(self.mesh(second))
+        now = connections()
+        tasks = [http.whoami()[0] for http in now]
+        self.assertNotEqual(tasks, list(before.values()))
+        self.lab.reload(self.mesh(first))
+        for http, task in zip(now, tasks):
+            self.assertEqual(http.whoami()[0], task)
+            http.close()
 
 
 class DsrBackendsTest(BackendsTest):

@@ -11,6 +11,7 @@ import itertools
 import json
 import pathlib
 import socket
+import struct
 import sys
 import threading
 
@@ -21,6 +22,7 @@ from lab.namespace import setns  # noqa: E402
 WEB, ECHO = 8000, 7007  # published ports
 TIMEOUT_S = 20          # of a socket: much longer than any answer takes
 CHUNK = 1 << 18
+RESET_AT_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its port is free at once
 TRIES_MAX = 200         # connections until one falls to a given task
 
 # Each socket gets a port that no other had: a port that comes back through another node is aliased in

@@ -12,16 +12,14 @@ Shares by weight, and that only the flows of a backend that comes or goes move.
                weight 1       weight 2       weight 5
 """
 import socket
-import struct
 import unittest
 
-from support import ECHO, WEB, Http, make_socket, send_until_answered, start_lab
+from support import ECHO, RESET_AT_CLOSE, WEB, Http, make_socket, send_until_answered, start_lab
 
 WEIGHTS = (1, 2, 5)
 FLOWS, TOLERANCE = 10000, 0.02
 SOURCES, PORTS = ("10.99.0.128", "10.99.0.227"), (40000, 40099)
 WATCHED_PORTS = range(20000, 20600)
-RESET_AT_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class WeightsTest(unittest.TestCase):
