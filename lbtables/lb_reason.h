@@ -29,12 +29,10 @@
 	X(DROP_UNKNOWN_TASK, "drop_unknown_task", "tunnelled to a task that does not run here")     \
 	X(DROP_UNKNOWN_ENTRY, "drop_unknown_entry", "tunnelled by a node that is not of the mesh")  \
 	X(DROP_ECN, "drop_ecn", "congestion mark on a packet that cannot carry it (RFC 6040)")      \
-	X(DROP_FRAGMENT, "drop_fragment", "fragment whose first fragment was not seen")             \
 	X(DROP_TTL, "drop_ttl", "reply's time to live ran out")                                     \
 	X(DROP_FLOW_RACE, "drop_flow_race", "lost a race for a flow's entry: the sender repeats it") \
 	X(DROP_FLOW_CONFLICT, "drop_flow_conflict", "client's port towards the task is taken, and no other free") \
 	X(DROP_ICMP_NO_FLOW, "drop_icmp_no_flow", "ICMP error about a flow that is not known here")         \
-	X(DROP_NO_ROUTE, "drop_no_route", "no route to the client")                                 \
 	X(DROP_TOO_BIG, "drop_too_big", "too big, and too odd to answer")                           \
 	X(DROP_INTERNAL, "drop_internal", "a table refers to an entry that is not there")           \
 	X(FLOW_EVICTED, "flow_evicted", "a live flow gave way to a new one: the flow table is too small") \

@@ -193,7 +193,8 @@ struct lb_config {
 	uint32_t flow_mask, index_mask; /* buckets - 1; powers of two */
 	uint32_t ticks_closed, ticks_new, ticks_udp; /* when a flow may be forgotten, in ticks */
 	uint32_t uplink_ifindex;
-	uint32_t sample_mask; /* 0: no packet is sampled, else one in sample_mask + 1 (power of 2) */
+	uint32_t sample_mask; /* 0: no packet is sampled; else bit 0, and above it one less than a
+			       * power of two: one packet in so many */
 	uint32_t reserved;
 };
 enum {

@@ -80,8 +80,11 @@ def measure(bed, kind, seconds, patience=10):
     tries = []
     for _ in range(TRIES):
         tries.append(_measure_once(bed, kind, seconds, patience))
-        if tries[-1]["foreign_percent"] < FOREIGN_PERCENT:
-            break
+        if tries[-1]["failed"]:
+            return tries[-1]  # what fails is not measured again until it does not
+        if tries[-1]["foreign_percent"] < FOREIGN_PERCENT or \
+                tries[-1]["busy_before_percent"] >= BUSY_PERCENT:
+            break  # undisturbed; or there is no quiet to be had
     return min(tries, key=lambda result: result["foreign_percent"])
 
 
