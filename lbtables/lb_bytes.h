@@ -109,12 +109,20 @@ lb_inline uint64_t lb_read_once(const uint64_t *p)
 {
 	return *(const volatile uint64_t *)p;
 }
+lb_inline uint32_t lb_read_once32(const uint32_t *p)
+{
+	return *(const volatile uint32_t *)p;
+}
 lb_inline void lb_write_once(uint64_t *p, uint64_t v)
 {
 	*(volatile uint64_t *)p = v;
 }
 #else
 lb_inline uint64_t lb_read_once(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+lb_inline uint32_t lb_read_once32(const uint32_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }

@@ -20,8 +20,9 @@ lb_inline uint32_t lb_index_find(struct lb_env *env, const struct lb_config *con
 		return 0;
 #pragma GCC unroll 8
 	for (int i = 0; i < LB_WAYS; i++)
-		if (bucket->way[i].key == key && bucket->way[i].kind == (uint32_t)kind)
-			return bucket->way[i].value;
+		if (lb_read_once(&bucket->way[i].key) == key &&
+		    lb_read_once32(&bucket->way[i].kind) == (uint32_t)kind)
+			return lb_read_once32(&bucket->way[i].value);
 	return 0;
 }
 

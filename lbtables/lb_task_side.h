@@ -376,17 +376,21 @@ lb_inline void lb_fragment_note(struct lb_env *env, const struct lb_arrival *a, 
 lb_inline void lb_forward(struct lb_env *env, uint32_t backend, bool tunnel, struct lb_verdict *v)
 {
 	const union lb_backend *owner = lb_env_backend(env, backend);
+	uint32_t kind = owner ? lb_backend_kind(owner) : (uint32_t)LB_BACKEND_NONE;
 
+	/* Asked again, because it may have changed since it was chosen. */
 	v->backend = backend;
 	v->template = owner;
 	if (!owner) {
 		lb_refuse(v, LB_REASON_DROP_INTERNAL);
-	} else if (!LB_ENV_SKB && lb_backend_kind(owner) == LB_BACKEND_UNRESOLVED) {
+	} else if (kind == LB_BACKEND_REMOTE || (LB_ENV_SKB && kind == LB_BACKEND_UNRESOLVED)) {
+		v->action = tunnel ? LB_REENCAP : LB_ENCAP;
+		v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
+	} else if (kind == LB_BACKEND_UNRESOLVED) {
 		v->action = LB_PASS;
 		v->reason = LB_REASON_ENTRY_UNRESOLVED;
 	} else {
-		v->action = tunnel ? LB_REENCAP : LB_ENCAP;
-		v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
+		lb_refuse(v, LB_REASON_DROP_NO_BACKEND);
 	}
 }
 
@@ -425,11 +429,11 @@ lb_inline void lb_deliver(struct lb_env *env, const struct lb_ip *p, uint32_t ta
 	const struct lb_task *task = lb_env_task(env, task_id);
 	struct lb_rewrite to;
 
-	if (!task || !task->addr_be) {
+	to.addr_be = task ? lb_read_once32(&task->addr_be) : 0;
+	if (!task || !to.addr_be) {
 		lb_refuse(v, LB_REASON_DROP_UNKNOWN_TASK);
 		return;
 	}
-	to.addr_be = task->addr_be;
 	to.port_be = target_port_be;
 	to.client_port_be = client_port_be;
 	lb_rewrite_request(p, &to, v);

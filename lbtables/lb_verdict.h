@@ -96,6 +96,8 @@ lb_inline void lb_write_outer(uint8_t *p, const struct lb_verdict *v, uint32_t i
 #pragma GCC unroll 8
 	for (int i = 0; i < 8; i++)
 		((struct lb_u64 *)p)[i].v = v->template->word[i];
+	/* The entry may have become something else since its kind was read; its addresses hold. */
+	lb_store16(p + 12, LB_ETHERTYPE_IPV4_BE);
 	if (v->vtep_be)
 		lb_write_mesh_mac(p + 56, LB_MAC_ENTRY, v->depth, v->vtep_be);
 	lb_patch_outer(p, inner_length, v->tos, v->hash);
