@@ -17,6 +17,13 @@ enum {
 	FL_HEADERS_MAX = 14 + 60 + 8 + 8 + 14 + 60 + 8 + 28,
 };
 
+/* What XDP tells tc about a frame that it made ready for a task (fl_xdp_deliver). */
+struct fl_meta {
+	uint32_t magic;
+	uint32_t ifindex;
+};
+enum { FL_META_DELIVER = 0x666c6430 };
+
 struct lb_env {
 	bool segmented; /* GSO: what leaves is cut to size later */
 };

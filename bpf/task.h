@@ -98,8 +98,8 @@ static __always_inline int fl_skb_deliver(struct __sk_buff *skb, const struct lb
 	return (int)bpf_redirect_peer(v->ifindex, 0);
 }
 
-SEC("tc")
-int fl_uplink_skb(struct __sk_buff *skb)
+/* What XDP left undecided. */
+static __always_inline int fl_uplink_left(struct __sk_buff *skb)
 {
 	const struct lb_config *config = FL_LOOKUP(fl_config, 0);
 	struct lb_env env = {.segmented = skb->gso_size != 0};
@@ -146,5 +146,16 @@ int fl_uplink_skb(struct __sk_buff *skb)
 	default:
 		return TC_ACT_OK;
 	}
+}
+
+SEC("tc")
+int fl_uplink_skb(struct __sk_buff *skb)
+{
+	const struct fl_meta *meta = (const void *)(long)skb->data_meta;
+
+	if ((const void *)(meta + 1) <= (const void *)(long)skb->data &&
+	    meta->magic == FL_META_DELIVER)
+		return (int)bpf_redirect_peer(meta->ifindex, 0);
+	return fl_uplink_left(skb);
 }
 #endif

@@ -63,6 +63,29 @@ static __always_inline int fl_xdp_icmp(struct xdp_md *ctx, const struct lb_confi
 	return fl_xmit(config, ctx->ingress_ifindex);
 }
 
+/*
+ * To a task: on through GRO, which merges what TCP sends in bulk now that the frame has neither tunnel
+ * nor published address; tc then hands it to the task's side of the veth at once. Where the driver has
+ * no room for metadata straight to the host's side of the veth.
+ */
+static __always_inline int fl_xdp_deliver(struct xdp_md *ctx, const struct lb_config *config,
+					  const struct lb_verdict *v)
+{
+	struct fl_meta *meta;
+
+	if (v->strip && bpf_xdp_adjust_head(ctx, LB_OUTER_LEN))
+		return XDP_DROP;
+	if (!(config->flags & LB_CONFIG_DELIVER_GRO) ||
+	    bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta)))
+		return (int)bpf_redirect(v->ifindex, 0);
+	meta = (void *)(long)ctx->data_meta;
+	if ((void *)(meta + 1) > (void *)(long)ctx->data)
+		return XDP_DROP;
+	meta->magic = FL_META_DELIVER;
+	meta->ifindex = v->ifindex;
+	return XDP_PASS;
+}
+
 SEC("xdp.frags")
 int fl_uplink(struct xdp_md *ctx)
 {
@@ -92,9 +115,7 @@ int fl_uplink(struct xdp_md *ctx)
 	case LB_REENCAP:
 		return fl_xdp_outer(ctx, config, &v, frame.length - LB_OUTER_LEN);
 	case LB_DELIVER:
-		if (v.strip && bpf_xdp_adjust_head(ctx, LB_OUTER_LEN))
-			return XDP_DROP;
-		return (int)bpf_redirect(v.ifindex, 0);
+		return fl_xdp_deliver(ctx, config, &v);
 	case LB_RETURN:
 		return fl_xdp_return(ctx, config, &v);
 	case LB_ICMP:

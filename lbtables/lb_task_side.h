@@ -62,7 +62,15 @@ enum lb_seek {
 	LB_SEEK_NOTHING = 0,
 	LB_SEEK_FOUND = 1,    /* and touched: it may now come in through another node */
 	LB_SEEK_CONFLICT = 2, /* the task knows this client port, of another connection */
+	LB_SEEK_CLOSED = 4,   /* found, but that connection has ended: it may be another's packet */
 };
+
+/* A connection that ended here, and a packet in the middle of one: the client may have used its port
+ * again meanwhile, towards another owner of the slot. */
+lb_inline bool lb_flow_has_ended(uint64_t value, const struct lb_arrival *a)
+{
+	return (lb_flow_state(value) & LB_FLOW_CLOSED) == LB_FLOW_CLOSED && !a->opening;
+}
 
 /* A flow by key, published port and the address that the client used. */
 lb_cold int lb_flow_seek(struct lb_env *env, const struct lb_arrival *a, uint64_t key)
@@ -92,7 +100,7 @@ lb_cold int lb_flow_seek(struct lb_env *env, const struct lb_arrival *a, uint64_
 		if (lb_flow_port(value) == a->dport_be && via && via->addr_be == a->daddr_be &&
 		    (value & LB_FLOW_ALIASED) == aliased) {
 			lb_flow_touch(env, &bucket->way[i], value, a);
-			return LB_SEEK_FOUND;
+			return lb_flow_has_ended(value, a) ? LB_SEEK_CLOSED : LB_SEEK_FOUND;
 		}
 		other = lb_port_read(env, lb_port_index(lb_flow_port(value), lb_flow_is_udp(key)));
 		if (other.ring && other.target_port_be == a->port.target_port_be)
@@ -121,7 +129,7 @@ lb_cold int lb_flow_lookup(struct lb_env *env, struct lb_arrival *a)
 	a->found = a->key;
 	a->client_port_be = a->sport_be;
 	seen = lb_flow_seek(env, a, a->key);
-	if (seen == LB_SEEK_FOUND)
+	if (seen == LB_SEEK_FOUND || seen == LB_SEEK_CLOSED)
 		return seen;
 	lb_alias_key_of(&alias_key, a);
 	if (lb_env_alias_get(env, &alias_key, &alias))
@@ -170,7 +178,7 @@ lb_cold int lb_alias_make(struct lb_env *env, struct lb_arrival *a)
 		lb_alias_key_of(&alias_key, a);
 		lb_env_alias_put(env, &alias_key, &alias);
 		lb_env_count(env, LB_REASON_FLOW_ALIASED);
-		return seen == LB_SEEK_FOUND ? LB_ADMIT : LB_CREATE;
+		return seen == LB_SEEK_NOTHING ? LB_CREATE : LB_ADMIT;
 	}
 	return LB_REFUSE;
 }
@@ -307,14 +315,14 @@ lb_inline int lb_flow_miss(struct lb_env *env, struct lb_arrival *a)
 		a->hash = lb_flow_hash(config->key, a->saddr_be, a->daddr_be, a->sport_be,
 				       a->dport_be, a->proto);
 		result = lb_other_owner(env, a);
-		if (result == LB_REFUSE)
+		if (result == LB_REFUSE && seen != LB_SEEK_CLOSED)
 			result = lb_newest_owner(env, a) == LB_FORWARD ? LB_FORWARD : LB_REFUSE;
 		if (result != LB_REFUSE)
 			return result;
 		seen = lb_flow_lookup(env, a); /* of the own task again, or the newest owner's */
-		if (seen == LB_SEEK_FOUND)
-			return LB_ADMIT;
 	}
+	if (seen == LB_SEEK_FOUND || seen == LB_SEEK_CLOSED)
+		return LB_ADMIT; /* the last words of what ended here */
 	if (a->icmp) {
 		a->reason = LB_REASON_DROP_ICMP_NO_FLOW;
 		return LB_REFUSE;
@@ -340,7 +348,8 @@ lb_inline int lb_flow_admit(struct lb_env *env, const struct lb_config *config, 
 		uint64_t value = lb_flow_peek(&bucket->way[i], a->key);
 
 		/* An aliased flow's key says another port than its client uses. */
-		if ((uint32_t)(value >> 32) == want && value && !(value & LB_FLOW_ALIASED)) {
+		if ((uint32_t)(value >> 32) == want && value && !(value & LB_FLOW_ALIASED) &&
+		    !lb_flow_has_ended(value, a)) {
 			lb_flow_touch(env, &bucket->way[i], value, a);
 			return LB_ADMIT;
 		}

@@ -199,6 +199,7 @@ struct lb_config {
 };
 enum {
 	LB_CONFIG_TX_REDIRECT = 1 << 0, /* virtual uplink: redirect to it, XDP_TX would be lost */
+	LB_CONFIG_DELIVER_GRO = 1 << 1, /* what XDP delivers goes through GRO and tc to its task */
 };
 
 /* Per-CPU (per-lcore) counters. bytes are IP lengths. */

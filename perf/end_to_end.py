@@ -32,7 +32,8 @@ class Run:
             try:
                 self.beds[name] = kind(self.links)
                 answers = load.check(self.beds[name])
-                say(f"  {name}: {', '.join(f'{task} {count}' for task, count in sorted(answers.items()))}")
+                shares = ", ".join(f"{task} {count}" for task, count in sorted(answers.items()))
+                say(f"  {name}: {shares}")
             except (load.Wrong, RuntimeError, TimeoutError, beds.CommandError) as error:
                 self.wrong[name] = str(error)
                 say(f"  {name}: left out, it does not work here: {error}")
@@ -46,8 +47,10 @@ class Run:
             # Each round starts with another one, so that none always follows the same.
             for name in names[number % len(names):] + names[:number % len(names)]:
                 self._measure(number, name, noisy)
-            busy = f"; {len(noisy)} times the machine was busy before, up to {max(noisy):.0f} %" if noisy else ""
-            say(f"  round {number + 1} of {self.arguments.rounds}: {time.monotonic() - start:.0f} s{busy}")
+            say(f"  round {number + 1} of {self.arguments.rounds}: {time.monotonic() - start:.0f} s")
+            if noisy:
+                say(f"    the machine was {load.BUSY_PERCENT} % busy or more before {len(noisy)} "
+                    f"measurements, up to {max(noisy):.0f} %")
 
     def _measure(self, number, name, noisy):
         for kind in self.beds[name].kinds:
@@ -73,9 +76,9 @@ class Run:
                 f"most {max(values):.1f})")
 
     def print(self):
-        print(f"\n== {LINKS[self.links]}\n{self.arguments.rounds} rounds of {self.arguments.seconds} s. Busy before "
-              f"a measurement: {self.noise('busy_before_percent')}; others' share of the machine during it: "
-              f"{self.noise('foreign_percent')}")
+        print(f"\n== {LINKS[self.links]}\n{self.arguments.rounds} rounds of {self.arguments.seconds} s. "
+              f"Busy before a measurement: {self.noise('busy_before_percent')}; others' share of the "
+              f"machine during it: {self.noise('foreign_percent')}")
         for name, error in self.wrong.items():
             print(f"left out: {self.results.labels[name]}: {error}")
         report.print_results(self.results, sys.stdout)
@@ -108,7 +111,7 @@ def parse_arguments():
     for name, allowed in (("kinds", report.KINDS), ("links", LINKS)):
         words = getattr(arguments, name).split(",")
         if set(words) - set(allowed):
-            parser.error(f"--{name}: {', '.join(set(words) - set(allowed))}: not one of {', '.join(allowed)}")
+            parser.error(f"--{name}: not one of {', '.join(allowed)}")
         setattr(arguments, name, words)
     if arguments.rounds < 1 or arguments.seconds < 1:
         parser.error("--rounds and --seconds are at least 1")

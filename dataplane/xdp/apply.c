@@ -23,7 +23,9 @@ static void make_config(const struct dataplane *dp, const struct dp_mesh *mesh,
 	c->vxlan_port_be = htons(mesh->vxlan_port);
 	c->uplink_mtu = (uint16_t)(dp->uplink.mtu > UINT16_MAX ? UINT16_MAX : dp->uplink.mtu);
 	c->inner_mtu = (uint16_t)(c->uplink_mtu - LB_OUTER_LEN);
-	c->flags = dp->uplink.virtual_link ? LB_CONFIG_TX_REDIRECT : 0;
+	c->flags = LB_CONFIG_DELIVER_GRO;
+	if (dp->uplink.virtual_link)
+		c->flags |= LB_CONFIG_TX_REDIRECT;
 	memcpy(c->key, mesh->key, sizeof(c->key));
 	c->ticks_closed = per_minute; /* TIME-WAIT is 60 s on Linux */
 	c->ticks_new = per_minute;    /* five SYN retransmissions */

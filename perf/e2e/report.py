@@ -102,8 +102,8 @@ def print_results(results, out):
         for name in names:
             row = summary.get(name, {}).get(kind)
             if not row:
-                print(f"{results.labels[name]:<28} {'-':>7}   void rounds: "
-                      f"{results.failed(name, kind)}", file=out)
+                if results.failed(name, kind):
+                    print(f"{results.labels[name]:<28} {'-':>7}  each round void", file=out)
                 continue
             between = f"{row['p10'] * factor:.2f}..{row['p90'] * factor:.2f}"
             tail = f"{row['p99_ms']:.2f}" if row.get("p99_ms") is not None else ""
@@ -117,9 +117,11 @@ def print_results(results, out):
 def print_goals(results, out):
     rows = results.goals()
     if rows:
-        print("\ngoals: ratio of rates, median over rounds (p10..p90); the same by processor time", file=out)
+        print("\ngoals: ratio of rates, median over rounds (p10..p90); the same by processor time",
+              file=out)
     for row in rows:
         ratio, cost, word = row["ratio"], row["cost_ratio"], "met" if row["met"] else "MISSED"
-        print(f"  {results.labels[row['contender']]:<20} {KINDS[row['kind']][0]:<20} >= {row['least']:.2f} x "
-              f"{row['peer']:<8} {ratio['median']:5.2f} ({ratio['p10']:.2f}..{ratio['p90']:.2f})  cpu "
+        print(f"  {results.labels[row['contender']]:<20} {KINDS[row['kind']][0]:<20} "
+              f">= {row['least']:.2f} x {row['peer']:<8} {ratio['median']:5.2f} "
+              f"({ratio['p10']:.2f}..{ratio['p90']:.2f})  cpu "
               f"{cost['median']:5.2f} ({cost['p10']:.2f}..{cost['p90']:.2f})  {word}", file=out)
