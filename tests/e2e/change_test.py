@@ -173,21 +173,6 @@ class BackendsTest(ChangeCase):
             for traffic in opened:
                 traffic.ends_well()
 
-    def test_from_task_to_task(self):
-        """All slots go from web1 to web2 to web3, twice while nodes disagree: the third owner is found too."""
-        tasks = (self.web1, self.web2, self.web3)
-
-        def only(task):
-            return [each.backend(state="active" if each is task else "drain") for each in tasks]
-        for order in itertools.permutations((1, 2, 3)):
-            self.lab.reload(self.mesh(only(self.web1)))
-            with self.subTest(order=order), Traffic(self, self.addresses) as traffic:
-                self.assertEqual(traffic.tasks, {"web1"})
-                for task in (self.web2, self.web3):
-                    self.change(traffic, only(task), order)
-                    self.new_connections({task.name})
-                traffic.ends_well()
-
     def test_port_that_was_used_before(self):
         """A connection of the same name has ended at the task that owns the slot by now: it is not this one."""
         first, second = ([self.web1.backend(a), self.web2.backend(b)] for a, b in ((1, 8), (8, 1)))
