@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from e2e import beds, load, machine, report  # noqa: E402
+from e2e import beds, load, machine, report, stop  # noqa: E402
 
 LINKS = {
     "wire": "links like wires: checksums and MTU-size frames on every link and from the tasks",
@@ -29,6 +29,7 @@ class Run:
 
     def build(self):
         for name, (kind, _) in self.contenders.items():
+            stop.check()
             try:
                 self.beds[name] = kind(self.links)
                 answers = load.check(self.beds[name])
@@ -56,6 +57,7 @@ class Run:
         for kind in self.beds[name].kinds:
             if kind not in self.arguments.kinds:
                 continue
+            stop.check()
             measurement = load.measure(self.beds[name], kind, self.arguments.seconds,
                                        self.arguments.patience)
             self.results.add(name, kind, measurement)
@@ -138,6 +140,7 @@ def main():
         sys.exit(f"end_to_end.py: needs {', '.join(missing)}" if missing else "end_to_end.py: must be root")
     print(f"end to end, {time.strftime('%Y-%m-%d')}, Linux {machine.kernel()}, {machine.CORES} x "
           f"{machine.processor()}; wrk -t1 -c{load.CONNECTIONS}; one bulk stream")
+    stop.catch()
     tables = []
     for links in arguments.links:
         run = Run(arguments, links, contenders)
@@ -157,7 +160,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

@@ -224,7 +224,7 @@ static uint32_t make_tunnel(uint8_t *out, uint8_t flags)
 	lb_store32(udp + 12, htonl((uint32_t)VNI << 8));
 	make_segment(inner, NODES, HOST_PORT, flags);
 	memcpy(inner, task_mac, 6);
-	lb_write_mesh_mac(inner + 6, LB_MAC_ENTRY, 0, htonl(NODES));
+	lb_write_mesh_mac(inner + 6, LB_MAC_ENTRY, htonl(NODES));
 	return LB_OUTER_LEN + FRAME_LENGTH;
 }
 
