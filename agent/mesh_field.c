@@ -168,7 +168,7 @@ static const char *mac_fault(const uint8_t mac[ETH_ALEN])
 	if (!memcmp(mac, none, ETH_ALEN))
 		return "is all zero; use the MAC of the task's own interface";
 	if (mac[0] == LB_MAC_PREFIX &&
-	    (mac[1] >> 4 == LB_MAC_ENTRY || mac[1] >> 4 == LB_MAC_RETURN))
+	    ((mac[1] & 0xf0) == LB_MAC_ENTRY || (mac[1] & 0xf0) == LB_MAC_RETURN))
 		return "is reserved: the mesh itself uses 0a:1x and 0a:2x; give the task another";
 	return NULL;
 }

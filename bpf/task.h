@@ -118,7 +118,7 @@ static __always_inline int fl_uplink_left(struct __sk_buff *skb)
 		*outer = *v.template;
 		lb_patch_outer((uint8_t *)outer, skb->len, v.tos, v.hash);
 		if (v.vtep_be)
-			lb_write_mesh_mac(outer->t.inner_src, LB_MAC_ENTRY, v.depth, v.vtep_be);
+			lb_write_asked_mac(outer->t.inner_src, v.asked, v.vtep_be);
 		lb_env_count(&env, v.reason);
 		return fl_skb_tunnel(skb, config, outer);
 	case LB_REENCAP:
@@ -126,7 +126,7 @@ static __always_inline int fl_uplink_left(struct __sk_buff *skb)
 			return TC_ACT_SHOT;
 		*outer = *v.template;
 		lb_patch_outer((uint8_t *)outer, skb->len - LB_OUTER_LEN, v.tos, v.hash);
-		lb_write_mesh_mac(outer->t.inner_src, LB_MAC_ENTRY, v.depth, v.vtep_be);
+		lb_write_asked_mac(outer->t.inner_src, v.asked, v.vtep_be);
 		lb_env_count(&env, v.reason);
 		if (bpf_skb_store_bytes(skb, LB_ETH_LEN, (const uint8_t *)outer + LB_ETH_LEN,
 					LB_OUTER_LEN, 0))

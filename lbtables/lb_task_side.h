@@ -8,9 +8,9 @@
  * Second chance. The ring may have changed while a connection was open, and nodes learn of it at
  * different moments. A mid-flow packet without a flow is therefore shown to the other owners of its
  * slot, generation by generation as this node knows them, newest first, before it is believed to be
- * new here. The inner source MAC carries how many generations were asked (depth, which only grows)
- * and the node that took the packet in. When all have been asked the newest owner keeps the flow
- * (LB_DEPTH_FINAL). A SYN is never asked about: it opens a flow where the entry node sent it.
+ * new here. The inner source MAC carries which generations were asked (lb_types.h) and the node
+ * that took the packet in. When all have been asked the newest owner keeps the flow (LB_ASKED_ALL).
+ * A SYN is never asked about: it opens a flow where the entry node sent it.
  */
 #include "lb_flow.h"
 #include "lb_index.h"
@@ -25,7 +25,6 @@ struct lb_arrival {
 	uint32_t task;
 	uint32_t via;
 	uint32_t entry_vtep_be;
-	uint32_t depth;
 	uint32_t daddr_be, saddr_be;
 	uint32_t backend; /* out: LB_FORWARD, or LB_ADMIT to another task than was asked for */
 	struct lb_port port;
@@ -34,6 +33,7 @@ struct lb_arrival {
 	uint16_t client_port_be; /* out: real or alias */
 	uint8_t tcp_flags;
 	uint8_t proto;
+	uint8_t asked; /* LB_FORWARD: with those who were asked here */
 	bool opening, icmp, fragment_first, tunnel;
 	bool new_flow; /* out */
 	uint8_t reason; /* out: LB_REFUSE */
@@ -41,7 +41,7 @@ struct lb_arrival {
 
 enum lb_arrival_result {
 	LB_ADMIT,   /* deliver to arrival.task */
-	LB_FORWARD, /* to arrival.backend, with arrival.depth */
+	LB_FORWARD, /* to arrival.backend, with arrival.asked */
 	LB_REFUSE,
 	LB_CREATE,  /* deliver it to arrival.task, as the first packet of a flow */
 };
@@ -215,31 +215,33 @@ lb_inline bool lb_is_elsewhere(uint32_t kind)
 	return kind == LB_BACKEND_REMOTE || kind == LB_BACKEND_UNRESOLVED;
 }
 
-/* Shows the packet to its other owners, from generation a->depth on as this node counts them: 0 is its
- * newest, whose owner may be another when the entry node knows a newer one. Returns LB_FORWARD for one
- * on another node, LB_ADMIT for a task of this node that knows the flow, else LB_REFUSE. */
+/* Shows the packet to its other owners in the generations that a->asked does not have; also the
+ * newest one's, which is another when the entry node knows a newer or older one. Returns LB_FORWARD
+ * for one on another node, LB_ADMIT for a task of this node that knows the flow, else LB_REFUSE. */
 lb_cold int lb_other_owner(struct lb_env *env, struct lb_arrival *a)
 {
 	const struct lb_ring *ring;
 	uint64_t own_key;
-	uint32_t own_task, first;
+	uint32_t own_task, asked;
 
 	if (!env || !a)
 		return LB_REFUSE;
 	own_key = a->key;
 	own_task = a->task;
-	first = a->depth;
+	asked = a->asked;
 	ring = lb_env_ring(env, a->port.ring);
 	for (uint32_t depth = 0; depth < LB_GENERATIONS_MAX; depth++) {
 		const union lb_backend *owner;
-		uint32_t index, kind;
+		uint32_t index, kind, bit;
 
 		if (depth)
 			ring = ring->prev ? lb_env_ring(env, ring->prev) : (const struct lb_ring *)0;
 		if (!ring)
 			break;
-		if (depth < first)
+		bit = 1U << (ring->generation % 8);
+		if (asked & bit)
 			continue;
+		asked |= bit;
 		index = lb_ring_pick(env, ring, a->hash);
 		owner = lb_env_backend(env, index);
 		if (!owner)
@@ -247,7 +249,7 @@ lb_cold int lb_other_owner(struct lb_env *env, struct lb_arrival *a)
 		kind = lb_backend_kind(owner);
 		if (lb_is_elsewhere(kind)) {
 			a->backend = index;
-			a->depth = depth + 1;
+			a->asked = (uint8_t)asked;
 			return LB_FORWARD;
 		}
 		if (kind != LB_BACKEND_LOCAL || owner->local.task == own_task)
@@ -271,7 +273,7 @@ lb_cold int lb_newest_owner(struct lb_env *env, struct lb_arrival *a)
 	const struct lb_ring *newest;
 	uint32_t index, kind;
 
-	if (!env || !a || !a->depth || a->depth == LB_DEPTH_FINAL)
+	if (!env || !a || !a->asked || a->asked == LB_ASKED_ALL)
 		return LB_ADMIT; /* that is here */
 	newest = lb_env_ring(env, a->port.ring);
 	if (!newest)
@@ -283,7 +285,7 @@ lb_cold int lb_newest_owner(struct lb_env *env, struct lb_arrival *a)
 	kind = lb_backend_kind(owner);
 	if (lb_is_elsewhere(kind)) {
 		a->backend = index;
-		a->depth = LB_DEPTH_FINAL;
+		a->asked = LB_ASKED_ALL;
 		return LB_FORWARD;
 	}
 	if (kind == LB_BACKEND_LOCAL) {
@@ -311,7 +313,7 @@ lb_inline int lb_flow_miss(struct lb_env *env, struct lb_arrival *a)
 	seen = lb_flow_lookup(env, a);
 	if (seen == LB_SEEK_FOUND)
 		return LB_ADMIT;
-	if (!a->opening && a->depth != LB_DEPTH_FINAL) {
+	if (!a->opening && a->asked != LB_ASKED_ALL) {
 		a->hash = lb_flow_hash(config->key, a->saddr_be, a->daddr_be, a->sport_be,
 				       a->dport_be, a->proto);
 		result = lb_other_owner(env, a);
@@ -404,9 +406,9 @@ lb_inline void lb_forward(struct lb_env *env, uint32_t backend, bool tunnel, str
 }
 
 /* A later fragment at the node of the task that was chosen for it: true if it goes to another node,
- * else *task is told. depth counts its moves, which follow its first fragment's and are as few. */
+ * else *task is told. It follows its first fragment; asked counts its moves, a bit for each. */
 lb_inline bool lb_fragment_moved(struct lb_env *env, const struct lb_ip *p, uint32_t entry_vtep_be,
-				 uint32_t depth, uint32_t *task, struct lb_verdict *v)
+				 uint8_t asked, uint32_t *task, struct lb_verdict *v)
 {
 	struct lb_fragment_key key = {0};
 	struct lb_fragment fragment = {0};
@@ -422,11 +424,11 @@ lb_inline bool lb_fragment_moved(struct lb_env *env, const struct lb_ip *p, uint
 	kind = lb_backend_kind(owner);
 	if (kind == LB_BACKEND_LOCAL)
 		*task = owner->local.task;
-	if (!lb_is_elsewhere(kind) || depth > LB_GENERATIONS_MAX)
+	if (!lb_is_elsewhere(kind) || asked == LB_ASKED_ALL)
 		return false;
 	v->hash = p->id_be;
 	v->vtep_be = entry_vtep_be;
-	v->depth = (uint8_t)(depth + 1);
+	v->asked = (uint8_t)(asked | (asked + 1));
 	lb_forward(env, fragment.backend, true, v);
 	return true;
 }
@@ -456,14 +458,14 @@ lb_inline void lb_deliver(struct lb_env *env, const struct lb_ip *p, uint32_t ta
 /* A packet for one of this node's tasks. port: its published port, already read. */
 lb_inline void lb_to_task(struct lb_env *env, const struct lb_config *config, const struct lb_ip *p,
 			  struct lb_port port, uint32_t task_id, uint32_t entry_vtep_be,
-			  uint32_t depth, bool tunnel, uint8_t reason, struct lb_verdict *v)
+			  uint8_t asked, bool tunnel, uint8_t reason, struct lb_verdict *v)
 {
 	struct lb_arrival a;
 	int result;
 
 	v->reason = reason;
 	if (p->fragment_later) {
-		if (!tunnel || !lb_fragment_moved(env, p, entry_vtep_be, depth, &task_id, v))
+		if (!tunnel || !lb_fragment_moved(env, p, entry_vtep_be, asked, &task_id, v))
 			lb_deliver(env, p, task_id, 0, 0, v);
 		return;
 	}
@@ -477,7 +479,6 @@ lb_inline void lb_to_task(struct lb_env *env, const struct lb_config *config, co
 	a.hash = 0;
 	a.task = task_id;
 	a.entry_vtep_be = entry_vtep_be;
-	a.depth = depth;
 	a.daddr_be = p->daddr_be;
 	a.saddr_be = p->saddr_be;
 	a.sport_be = p->sport_be;
@@ -485,6 +486,7 @@ lb_inline void lb_to_task(struct lb_env *env, const struct lb_config *config, co
 	a.id_be = p->id_be;
 	a.tcp_flags = p->tcp_flags;
 	a.proto = p->proto;
+	a.asked = asked;
 	a.opening = lb_is_opening(p);
 	a.icmp = p->icmp != (uint8_t *)0;
 	a.fragment_first = p->fragment_first;
@@ -499,7 +501,7 @@ lb_inline void lb_to_task(struct lb_env *env, const struct lb_config *config, co
 		if (a.fragment_first)
 			lb_fragment_note(env, &a, a.backend);
 		v->vtep_be = entry_vtep_be;
-		v->depth = (uint8_t)a.depth;
+		v->asked = a.asked;
 		v->hash = (uint32_t)a.hash;
 		lb_forward(env, a.backend, tunnel, v);
 		return;

@@ -95,17 +95,22 @@ _Static_assert(__builtin_offsetof(union lb_backend, t.inner_dst) == 50, "RFC 734
  * Locally administered MAC addresses that the mesh puts into the inner Ethernet header. A kernel
  * vxlan device treats them as any other unicast address.
  *
- *   byte 0     1                2..5
- *   | 0x0a | kind << 4 | depth | VTEP of the entry node |
+ *   byte 0     1       2..5
+ *   | 0x0a | kind  | VTEP of the entry node |   as it leaves the entry node, or a reply
+ *   | 0x0e | asked | VTEP of the entry node |   on its second chance
  *
- * As inner source (kind ENTRY): who took the packet in, which survives a second chance, and how
- * many owners were asked already. As inner destination (kind RETURN): a reply on its way back.
+ * As inner source (kind ENTRY): who took the packet in, which survives a second chance. As inner
+ * destination (kind RETURN): a reply on its way back. asked: bit g % 8 is set if the owner of the
+ * flow's slot in generation g of its ring was asked. It names generations, and does not count them,
+ * because nodes need not have the same ones; more than 8 are never alive at once while nodes are at
+ * most 4 changes apart. A set that only grows also bounds the way.
  */
 enum {
 	LB_MAC_PREFIX = 0x0a,
-	LB_MAC_ENTRY = 1,
-	LB_MAC_RETURN = 2,
-	LB_DEPTH_FINAL = 0xf, /* every owner was asked: the newest one keeps the flow */
+	LB_MAC_PREFIX_ASKED = 0x0e,
+	LB_MAC_ENTRY = 0x10,
+	LB_MAC_RETURN = 0x20,
+	LB_ASKED_ALL = 0xff, /* nobody else is left to ask: who gets it now keeps the flow */
 };
 
 /* A task of this node. */

@@ -191,9 +191,9 @@ lb_inline void lb_tunnel(struct lb_env *env, const struct lb_config *config,
 			 const struct lb_frame *frame, struct lb_ip *p, struct lb_verdict *v)
 {
 	uint8_t *data = p->ip - LB_ETH_LEN, *eth = data + LB_OUTER_LEN;
-	uint32_t udp_length, entry_vtep_be = p->saddr_be, depth = 0, task;
+	uint32_t udp_length, entry_vtep_be = p->saddr_be, task;
 	struct lb_port port = {0};
-	uint8_t outer_tos = p->tos;
+	uint8_t outer_tos = p->tos, asked = 0;
 
 	if (eth + LB_ETH_LEN + LB_IP_MIN > frame->end)
 		return;
@@ -223,9 +223,11 @@ lb_inline void lb_tunnel(struct lb_env *env, const struct lb_config *config,
 		lb_refuse(v, LB_REASON_DROP_UNKNOWN_TASK);
 		return;
 	}
-	if (lb_is_mesh_mac(eth + 6, LB_MAC_ENTRY)) {
+	if (eth[6] == LB_MAC_PREFIX_ASKED) {
 		entry_vtep_be = lb_load32(eth + 8);
-		depth = eth[7] & 0xf;
+		asked = eth[7];
+	} else if (lb_is_mesh_mac(eth + 6, LB_MAC_ENTRY)) {
+		entry_vtep_be = lb_load32(eth + 8);
 	}
 	switch (lb_parse_l4(p, frame->end)) {
 	case LB_PARSED_OK:
@@ -246,8 +248,8 @@ lb_inline void lb_tunnel(struct lb_env *env, const struct lb_config *config,
 			return;
 		}
 	}
-	lb_to_task(env, config, p, port, task, entry_vtep_be, depth, true,
-		   LB_REASON_TUNNEL_DELIVER, v);
+	lb_to_task(env, config, p, port, task, entry_vtep_be, asked, true, LB_REASON_TUNNEL_DELIVER,
+		   v);
 }
 
 lb_inline void lb_verdict_init(struct lb_verdict *v)

@@ -34,7 +34,7 @@ struct lb_verdict {
 	uint8_t reason;    /* enum lb_reason */
 	uint8_t strip;
 	uint8_t tos;   /* of the inner packet */
-	uint8_t depth; /* ENCAP, REENCAP with vtep_be: owners asked before */
+	uint8_t asked; /* ENCAP, REENCAP with vtep_be: whom already (lb_types.h) */
 	uint8_t icmp_type, icmp_code;
 	bool udp; /* with l4_check: 0 there means "none" */
 	uint16_t icmp_mtu;
@@ -64,15 +64,21 @@ lb_inline uint16_t lb_entropy_port_be(uint32_t hash)
 }
 
 /* The mesh's own MAC addresses (lb_types.h). */
-lb_inline void lb_write_mesh_mac(uint8_t *mac, uint32_t kind, uint32_t depth, uint32_t vtep_be)
+lb_inline void lb_write_mesh_mac(uint8_t *mac, uint8_t kind, uint32_t vtep_be)
 {
 	mac[0] = LB_MAC_PREFIX;
-	mac[1] = (uint8_t)(kind << 4 | depth);
+	mac[1] = kind;
 	lb_store32(mac + 2, vtep_be);
 }
-lb_inline bool lb_is_mesh_mac(const uint8_t *mac, uint32_t kind)
+lb_inline void lb_write_asked_mac(uint8_t *mac, uint8_t asked, uint32_t vtep_be)
 {
-	return mac[0] == LB_MAC_PREFIX && mac[1] >> 4 == kind;
+	mac[0] = LB_MAC_PREFIX_ASKED;
+	mac[1] = asked;
+	lb_store32(mac + 2, vtep_be);
+}
+lb_inline bool lb_is_mesh_mac(const uint8_t *mac, uint8_t kind)
+{
+	return mac[0] == LB_MAC_PREFIX && mac[1] == kind;
 }
 
 /* Lengths, ECN (RFC 6040: the inner field is copied), entropy and checksum of an outer header
@@ -99,7 +105,7 @@ lb_inline void lb_write_outer(uint8_t *p, const struct lb_verdict *v, uint32_t i
 	/* The entry may have become something else since its kind was read; its addresses hold. */
 	lb_store16(p + 12, LB_ETHERTYPE_IPV4_BE);
 	if (v->vtep_be)
-		lb_write_mesh_mac(p + 56, LB_MAC_ENTRY, v->depth, v->vtep_be);
+		lb_write_asked_mac(p + 56, v->asked, v->vtep_be);
 	lb_patch_outer(p, inner_length, v->tos, v->hash);
 }
 
@@ -130,8 +136,8 @@ lb_inline void lb_make_return(union lb_backend *b, const struct lb_config *confi
 			      const struct lb_verdict *v, uint32_t inner_length)
 {
 	lb_make_outer(b, config, v->vtep_be);
-	lb_write_mesh_mac(b->t.inner_dst, LB_MAC_RETURN, 0, v->vtep_be);
-	lb_write_mesh_mac(b->t.inner_src, LB_MAC_ENTRY, 0, config->vtep_be);
+	lb_write_mesh_mac(b->t.inner_dst, LB_MAC_RETURN, v->vtep_be);
+	lb_write_mesh_mac(b->t.inner_src, LB_MAC_ENTRY, config->vtep_be);
 	lb_patch_outer((uint8_t *)b, inner_length, v->tos, v->hash);
 }
 

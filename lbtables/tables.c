@@ -169,7 +169,7 @@ void tables_backend_make(const struct tables *t, const struct tables_backend *b,
 	}
 	lb_make_outer(out, t->l->config, b->vtep_be);
 	memcpy(out->t.inner_dst, b->mac, 6);
-	lb_write_mesh_mac(out->t.inner_src, LB_MAC_ENTRY, 0, t->l->config->vtep_be);
+	lb_write_mesh_mac(out->t.inner_src, LB_MAC_ENTRY, t->l->config->vtep_be);
 	out->local.outer_type_be = 0;
 	out->local.kind = LB_BACKEND_UNRESOLVED;
 	hop = tables_next_hop(t, b->vtep_be);

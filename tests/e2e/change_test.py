@@ -96,10 +96,14 @@ class ChangeCase(unittest.TestCase):
 
     def change(self, traffic, tasks, order=(1, 2, 3)):
         """Host after host hears of it, and each time packets are under way."""
+        self.change_all([traffic], tasks, order)
+
+    def change_all(self, open_traffic, tasks, order):
         mesh = self.mesh(tasks)
         for number in order:
             self.lab.host(number).reload(mesh)
-            traffic.under_way()
+            for traffic in open_traffic:
+                traffic.under_way()
         found = [services(host)["web"] for host in self.lab.hosts]
         self.assertEqual(len({(service["generation"], service["checksum"]) for service in found}), 1)
 
@@ -159,6 +163,20 @@ class BackendsTest(ChangeCase):
                 self.change(traffic, [self.web1, self.web2.backend(state="drain"), self.web3], order)
                 traffic.ends_well()
             self.lab.reload(self.mesh([self.web1, self.web2, self.web3]))
+
+    def test_from_task_to_task(self):
+        """Every slot changes its owner, and then again, whichever node hears of it first."""
+        for order in itertools.permutations((1, 2, 3)):
+            with self.subTest(order=order), contextlib.ExitStack() as stack:
+                opened, tasks = [], [self.web1, self.web2, self.web3]
+                for task in tasks:
+                    self.change_all(opened, [task if task is other else other.backend(state="drain")
+                                             for other in tasks], order)
+                    self.new_connections({task.name})
+                    opened.append(stack.enter_context(Traffic(self, self.addresses)))
+                    self.assertEqual(opened[-1].tasks, {task.name})
+                for traffic in opened:
+                    traffic.ends_well()
 
     def test_opened_while_nodes_disagree(self):
         """Some hosts have the new generation, some the old one, when connections are opened."""

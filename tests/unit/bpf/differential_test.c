@@ -37,8 +37,8 @@ static void must_run(struct pair *p, enum hook hook, uint32_t ifindex, const str
 	show("frame", in);
 	if (c)
 		fprintf(stderr,
-			"wrap %u shape %u port %u task %u depth %u entry %u addr %u tos %u/%u\n",
-			c->wrap, c->shape, CORPUS_PORT + c->port, c->task, c->depth, c->entry,
+			"wrap %u shape %u port %u task %u asked %x entry %u addr %u tos %u/%u\n",
+			c->wrap, c->shape, CORPUS_PORT + c->port, c->task, c->asked, c->entry,
 			c->addr, c->outer_tos, c->tos);
 	fail_msg("hook %u: %s", hook, p->problem);
 }
@@ -61,7 +61,7 @@ static void set_redirect(struct pair *p, bool on)
 /* Every kind of packet to every kind of service, whole. */
 static void run_kinds(struct pair *p)
 {
-	static const uint32_t tasks[] = {1, 2, 9}, depths[] = {0, 1, 2, 3, 4, 15},
+	static const uint32_t tasks[] = {1, 2, 9}, asked[] = {256, 0, 2, 4, 14, 255},
 			      entries[] = {0, 1, NODES, NODES + 1};
 	struct corpus_choice c = {.client_port = 40000};
 
@@ -80,7 +80,7 @@ static void run_kinds(struct pair *p)
 			c.addr = 2;
 			for (uint32_t i = 0; i < 3 * 6 * 4; i++) {
 				c.task = tasks[i % 3];
-				c.depth = depths[i / 3 % 6];
+				c.asked = asked[i / 3 % 6];
 				c.entry = entries[i / 18];
 				must_run_choice(p, &c);
 			}
@@ -215,8 +215,7 @@ static void run_lengths(struct pair *p, const struct corpus_choice *c)
 		run_value(p, c, &in, 42, 1, i); /* VXLAN flags */
 		if (i < 32)
 			run_value(p, c, &in, 46 + i / 8, 1, 1U << i % 8); /* VNI */
-		if (i < 16)
-			run_value(p, c, &in, 57, 1, LB_MAC_ENTRY << 4 | i);
+		run_value(p, c, &in, 57, 1, i); /* kind, or whom it asked */
 	}
 }
 static void test_lengths(void **state)

@@ -34,7 +34,7 @@ static inline void mutate_choice(struct mutator *m, const struct node *n, struct
 	c->client_port = 40000 + mutator_below(m, mutator_below(m, 2) ? 2 : 64);
 	c->addr = mutator_below(m, 4);
 	c->task = 1 + mutator_below(m, mutator_below(m, 4) ? NODE_TASKS : NODE_TASKS + 1);
-	c->depth = mutator_below(m, 2) ? 0 : mutator_below(m, 16);
+	c->asked = mutator_below(m, 2) ? 256 : mutator_below(m, 256);
 	/* Mostly the entry node that has the address. */
 	c->entry = c->addr > 1 && mutator_below(m, 8) ? c->addr - 1 : mutator_below(m, NODES + 2);
 	c->outer_tos = (uint8_t)(mutator_below(m, 4) ? 0 : mutator_next(m));

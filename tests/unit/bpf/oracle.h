@@ -277,8 +277,10 @@ static inline const char *oracle_tunnel(struct oracle *o, const struct lb_tables
 	e.inner_length = in_length - (tunnel ? 50 : 0);
 	if (outer_problem(out, out_length, &e))
 		return outer_problem(out, out_length, &e);
-	if (out[56] != 0x0a || out[57] >> 4 != LB_MAC_ENTRY)
+	if ((out[56] != 0x0a || out[57] != LB_MAC_ENTRY) && (out[56] != 0x0e || !out[57]))
 		return "inner source is no entry node";
+	if (tunnel && in[56] == 0x0e && (in[57] & ~out[57] || in[57] == out[57]))
+		return "forgot whom it had asked";
 	if ((out[64 + 1] ^ in[offset + 1]) & 0xfc || memcmp(in + offset + 2, out + 66, 8) ||
 	    memcmp(in + offset + 12, out + 76, in_length - offset - 12))
 		return "the client's packet was changed in the tunnel";

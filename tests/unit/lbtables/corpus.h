@@ -70,7 +70,7 @@ struct corpus_choice {
 	uint32_t client_port;
 	uint32_t addr;  /* address used: 0 the node's, 1 the virtual IP, 2.. node 1.. */
 	uint32_t task;  /* 1 to 3, else unknown */
-	uint32_t depth; /* below 16 */
+	uint32_t asked; /* below 256; 256: as it left the entry node */
 	uint32_t entry; /* node; NODES: unknown; more: no mesh MAC */
 	uint8_t outer_tos, tos;
 	uint16_t id;
@@ -246,11 +246,13 @@ static inline void corpus_wrap(struct packet *p, const struct corpus_choice *c)
 				.inner_src = src};
 
 	if (c->wrap == WRAP_RETURN)
-		mesh_mac(dst, LB_MAC_RETURN, 0, NODE_VTEP(0));
+		mesh_mac(dst, LB_MAC_RETURN, NODE_VTEP(0));
 	else
 		task_mac(dst, 0, c->task);
-	if (c->entry <= NODES)
-		mesh_mac(src, LB_MAC_ENTRY, c->depth, entry);
+	if (c->entry <= NODES && c->asked < 256)
+		asked_mac(src, (uint8_t)c->asked, entry);
+	else if (c->entry <= NODES)
+		mesh_mac(src, LB_MAC_ENTRY, entry);
 	else
 		memcpy(src, packet_mac_router, 6);
 	packet_tunnel(p, &t);

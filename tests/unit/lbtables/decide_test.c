@@ -29,7 +29,7 @@ static void entry_remote(void **state)
 	    .saddr = NODE_VTEP(0),
 	    .daddr = NODE_VTEP(2),
 	    .inner_dst = task_mac(dst, 2, 3),
-	    .inner_src = mesh_mac(src, LB_MAC_ENTRY, 0, NODE_VTEP(0)),
+	    .inner_src = mesh_mac(src, LB_MAC_ENTRY, NODE_VTEP(0)),
 	};
 	const uint8_t hop[6] = {0x02, 0, 0, 0, 1, 2};
 	struct packet p, before;
@@ -345,8 +345,8 @@ static void tunnel_return(void **state)
 	struct tunnel_spec t = {.saddr = NODE_VTEP(2),
 				.daddr = NODE_VTEP(0),
 				.vni = NODE_VNI,
-				.inner_dst = mesh_mac(dst, LB_MAC_RETURN, 0, NODE_VTEP(0)),
-				.inner_src = mesh_mac(src, LB_MAC_ENTRY, 0, NODE_VTEP(2))};
+				.inner_dst = mesh_mac(dst, LB_MAC_RETURN, NODE_VTEP(0)),
+				.inner_src = mesh_mac(src, LB_MAC_ENTRY, NODE_VTEP(2))};
 	struct packet p, before;
 	struct lb_verdict v;
 

@@ -60,7 +60,7 @@ static unsigned int travel(struct packet *p, unsigned int entry, struct lb_verdi
 		*v = node_uplink(&node[where], p);
 		if (v->action != LB_ENCAP && v->action != LB_REENCAP)
 			return where;
-		if (++hops > 6)
+		if (++hops > 8)
 			fail_msg("a fragment travels for ever");
 		where = packet_at(p, 33)[0] - 10U;
 	}

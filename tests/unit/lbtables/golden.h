@@ -73,7 +73,7 @@ static inline void tunnelled(struct packet *p, unsigned int entry, unsigned int 
 	    .vni = NODE_VNI,
 	    .tos = outer_tos,
 	    .inner_dst = task_mac(dst, node, task),
-	    .inner_src = mesh_mac(src, LB_MAC_ENTRY, 0, NODE_VTEP(entry)),
+	    .inner_src = mesh_mac(src, LB_MAC_ENTRY, NODE_VTEP(entry)),
 	};
 
 	packet_tunnel(p, &t);

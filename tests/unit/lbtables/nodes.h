@@ -58,12 +58,19 @@ static inline const uint8_t *gateway_mac(uint8_t mac[6], unsigned int node)
 
 	return memcpy(mac, m, 6);
 }
-/* lb_types.h: 0x0a, kind << 4 | depth, VTEP. */
-static inline const uint8_t *mesh_mac(uint8_t mac[6], unsigned int kind, unsigned int depth,
-				      uint32_t vtep)
+/* lb_types.h: 0x0a, kind, VTEP. */
+static inline const uint8_t *mesh_mac(uint8_t mac[6], uint8_t kind, uint32_t vtep)
 {
 	mac[0] = 0x0a;
-	mac[1] = (uint8_t)(kind << 4 | depth);
+	mac[1] = kind;
+	put32(mac + 2, vtep);
+	return mac;
+}
+/* 0x0e, generations that were asked, VTEP. */
+static inline const uint8_t *asked_mac(uint8_t mac[6], uint8_t asked, uint32_t vtep)
+{
+	mac[0] = 0x0e;
+	mac[1] = asked;
 	put32(mac + 2, vtep);
 	return mac;
 }
@@ -125,7 +132,7 @@ static inline void node_backend(struct node *n, unsigned int where, uint32_t tas
 	memcpy(b->t.dst, next_hop, 6);
 	memcpy(b->t.src, packet_mac_node, 6);
 	task_mac(b->t.inner_dst, where, task);
-	mesh_mac(b->t.inner_src, LB_MAC_ENTRY, 0, NODE_VTEP(n->self));
+	mesh_mac(b->t.inner_src, LB_MAC_ENTRY, NODE_VTEP(n->self));
 }
 /* From remote to what a driver makes of it. */
 static inline void node_backend_kind(struct node *n, uint32_t index, enum lb_backend_kind kind)

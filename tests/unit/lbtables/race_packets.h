@@ -71,7 +71,7 @@ BED_INLINE void fill_outer(uint8_t *p, uint32_t name, uint32_t node)
 	lb_store32(p + 42, LB_VXLAN_FLAGS_BE);
 	lb_store32(p + 46, LB_BE32(4096U << 8));
 	bed_mac(eth, name);
-	lb_write_mesh_mac(eth + 6, LB_MAC_ENTRY, 0, bed_vtep(node));
+	lb_write_mesh_mac(eth + 6, LB_MAC_ENTRY, bed_vtep(node));
 	/* What came in there was sent to that node. */
 	ip = eth + LB_ETH_LEN;
 	lb_store32(ip + 16, bed_vtep(node));

@@ -64,8 +64,8 @@ static void reply_tunnel(void **state)
 	uint8_t dst[6], src[6];
 	struct outer_expected e = {.saddr = NODE_VTEP(0),
 				   .daddr = NODE_VTEP(1),
-				   .inner_dst = mesh_mac(dst, LB_MAC_RETURN, 0, NODE_VTEP(1)),
-				   .inner_src = mesh_mac(src, LB_MAC_ENTRY, 0, NODE_VTEP(0))};
+				   .inner_dst = mesh_mac(dst, LB_MAC_RETURN, NODE_VTEP(1)),
+				   .inner_src = mesh_mac(src, LB_MAC_ENTRY, NODE_VTEP(0))};
 	struct packet_spec r;
 	struct lb_verdict v;
 	struct packet p;

@@ -138,7 +138,7 @@ static void check_encap(struct reader *reader, const struct question *q, const u
 	EXPLAIN(r, lb_load16(p + 38) == lb_swap16(INNER + 16), name);
 	EXPLAIN(r, lb_load32(p + 42) == LB_VXLAN_FLAGS_BE, name);
 	EXPLAIN(r, lb_load32(p + 46) == LB_BE32(4096U << 8), name);
-	EXPLAIN(r, lb_is_mesh_mac(p + 56, LB_MAC_ENTRY), name);
+	EXPLAIN(r, lb_is_mesh_mac(p + 56, LB_MAC_ENTRY) || p[56] == LB_MAC_PREFIX_ASKED, name);
 	EXPLAIN(r, lb_load16(p + 62) == LB_ETHERTYPE_IPV4_BE, name);
 	EXPLAIN(r, v->action != LB_ENCAP || lb_load32(p + 58) == bed_vtep(1), name);
 	/* Word 1 may have become something else since the kind was read: half an Ethernet header,
