@@ -126,7 +126,7 @@ static int drive(struct bench *b, const struct packet_case *c, uint32_t mask, ui
 	uint8_t frame[PACKET_FRAME_MAX];
 	uint32_t length = packet_frame_make(c->frame, frame);
 
-	packet_plan_set(b->bed.plan, c->frame, mask, next);
+	packet_plan_set(b->bed.plan, c->frame, mask, c->flows == PACKET_DRAWN, next);
 	return packet_bed_run(&b->bed, b->bed.driver, frame, length, repeat, run);
 }
 
@@ -186,7 +186,8 @@ static int measure_case(struct bench *b, uint32_t number, uint32_t mask, uint32_
 		err = packet_bed_reasons(&b->bed, after);
 	*ns = run.ns;
 	return err ? err
-		   : judge(c, repeat, (b->bed.plan->next - 1) & mask, &run, before, after,
+		   : judge(c, repeat,
+			   floors_flow(b->bed.plan->next - 1, mask, b->bed.plan->draw), &run, before, after,
 			   &b->cases[number].evicted);
 }
 
@@ -194,8 +195,9 @@ static int measure_case(struct bench *b, uint32_t number, uint32_t mask, uint32_
 static int measure(struct bench *b, uint32_t number, uint32_t round)
 {
 	const struct packet_case *c = &packet_cases[number];
-	uint32_t mask = c->flows == PACKET_HOT ? 0 : c->flows == PACKET_MANY ? b->o.flows - 1 : ~0U;
-	uint32_t warm = c->flows == PACKET_MANY ? b->o.flows : WARM_UP, next = 0;
+	bool many = c->flows == PACKET_MANY || c->flows == PACKET_DRAWN;
+	uint32_t mask = c->flows == PACKET_HOT ? 0 : many ? b->o.flows - 1 : ~0U;
+	uint32_t warm = many ? b->o.flows : WARM_UP, next = 0;
 	uint32_t repeat = b->o.repeat;
 	struct samples *s = &b->cases[number];
 	double ns, floor_before, floor_after;

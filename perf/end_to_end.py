@@ -104,7 +104,7 @@ def parse_arguments():
                         help="seconds to wait for a quiet machine before each measurement (default 10)")
     parser.add_argument("--only", help=f"contenders, comma-separated: {','.join(beds.CONTENDERS)}")
     parser.add_argument("--kinds", default=",".join(report.KINDS), help="loads (default: %(default)s)")
-    parser.add_argument("--links", default="wire,offloads",
+    parser.add_argument("--links", default="wire",
                         help=f"tables, of {', '.join(LINKS)} (default: %(default)s)")
     parser.add_argument("--build", action="append", default=[], metavar="LABEL=FOLDER",
                         help="fairlead of another build folder as well, symmetric; LABEL-dsr: DSR")

@@ -45,7 +45,8 @@ int floors_drive(struct xdp_md *ctx)
 	p = (uint8_t *)(long)ctx->data + (floors_plan.at & 63);
 	if (p + FLOORS_BLOCK > (uint8_t *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	mixed = floors_mix(floors_plan.next++ & floors_plan.mask);
+	mixed = floors_mix(
+	    floors_flow(floors_plan.next++, floors_plan.mask, floors_plan.draw));
 	/* As wide as no reader's load straddles two stores, which would stall it. */
 	floors_store64(p, floors_load64(block));
 	lb_store32(p + 8, lb_load32(block + 8));

@@ -24,7 +24,8 @@ enum {
 struct floors_plan {
 	uint32_t length; /* of the frame as each iteration starts */
 	uint32_t at;     /* offset of the block: 0 or 50 */
-	uint32_t mask;   /* packet i belongs to flow i & mask */
+	uint32_t mask;   /* packet i belongs to flow floors_flow(i, mask, draw) */
+	uint32_t draw;
 	uint32_t next;   /* number of the next packet */
 	uint8_t block[64];
 	uint8_t outer[FLOORS_OUTER];
@@ -40,6 +41,11 @@ static inline uint32_t floors_mix(uint32_t i)
 	i *= 0x846ca68bU;
 	i ^= i >> 16;
 	return i;
+}
+/* One after the other, all before any comes again; or, if draw is set, each as if by lot. */
+static inline uint32_t floors_flow(uint32_t i, uint32_t mask, uint32_t draw)
+{
+	return (draw ? floors_mix(i ^ 0x9e3779b9U) : i) & mask;
 }
 /* 10.0.0.0/8 */
 static inline uint32_t floors_client_be(uint32_t mixed)

@@ -66,6 +66,7 @@ const struct packet_case packet_cases[] = {
     ENTRY("entry_new", "entry, new flows (SYN)", PACKET_ENTRY_SYN, PACKET_NEW, 0, CASE_ENTRY_MANY),
     HOST("host_hot", "host side, 1 flow", PACKET_TUNNEL_ACK, PACKET_HOT, 70),
     HOST("host_many", "host side, many flows", PACKET_TUNNEL_ACK, PACKET_MANY, 150),
+    HOST("host_drawn", "host side, many, by lot", PACKET_TUNNEL_ACK, PACKET_DRAWN, 0),
     HOST("host_new", "host side, new flows (SYN)", PACKET_TUNNEL_SYN, PACKET_NEW, 0),
     OTHERS("other_port", "not ours: port 22", PACKET_OTHER_PORT, -1),
     OTHERS("other_address", "not ours: address", PACKET_OTHER_ADDRESS, -1),
@@ -262,13 +263,15 @@ static uint32_t frame_block(enum packet_frame kind)
 	return kind == PACKET_TUNNEL_ACK || kind == PACKET_TUNNEL_SYN ? (uint32_t)LB_OUTER_LEN : 0;
 }
 
-void packet_plan_set(struct floors_plan *plan, enum packet_frame kind, uint32_t mask, uint32_t next)
+void packet_plan_set(struct floors_plan *plan, enum packet_frame kind, uint32_t mask, bool draw,
+		     uint32_t next)
 {
 	uint8_t frame[PACKET_FRAME_MAX];
 
 	plan->length = packet_frame_make(kind, frame);
 	plan->at = frame_block(kind);
 	plan->mask = mask;
+	plan->draw = draw;
 	plan->next = next;
 	memcpy(plan->block, frame + plan->at, FLOORS_BLOCK);
 }

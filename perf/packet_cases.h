@@ -24,7 +24,8 @@ enum packet_frame {
 
 enum packet_flows {
 	PACKET_HOT, /* one flow */
-	PACKET_MANY,
+	PACKET_MANY,  /* one after the other, over and over */
+	PACKET_DRAWN, /* as many, each packet of one by lot */
 	PACKET_NEW, /* each packet is the first of its flow */
 };
 
@@ -56,7 +57,7 @@ int packet_world_fill(struct packet_bed *bed);
 /* A frame as it is before the driver gives it a flow; returns its length. */
 uint32_t packet_frame_make(enum packet_frame kind, uint8_t *out);
 /* Lets the driver start frames of this kind over and over. */
-void packet_plan_set(struct floors_plan *plan, enum packet_frame kind, uint32_t mask,
+void packet_plan_set(struct floors_plan *plan, enum packet_frame kind, uint32_t mask, bool draw,
 		     uint32_t next);
 
 /* Is this what the case's program makes of a flow's frame? NULL, or what is wrong. */
