@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* XDP programs. The decision is compiled with checksums done at once. */
 #define LB_ENV_SKB 0
+#define LB_ENV_TASKS 1
 #include "env.h"
 
 #include "lb_uplink.h"

@@ -9,6 +9,9 @@
  * One struct lb_env per thread; threads may share tables (see lb_flow.h for the rules).
  */
 #define LB_ENV_SKB 0
+#ifndef LB_ENV_TASKS
+#define LB_ENV_TASKS 1
+#endif
 #define LB_ENV_SEGMENTED(env) 0
 #include <string.h>
 

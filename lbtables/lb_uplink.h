@@ -52,6 +52,8 @@ lb_inline void lb_entry_backend(struct lb_env *env, const struct lb_config *conf
 		return;
 	}
 	kind = lb_backend_kind(backend);
+	if (kind == LB_BACKEND_LOCAL && !LB_ENV_TASKS)
+		return;
 	if (kind == LB_BACKEND_UNRESOLVED) {
 		v->reason = LB_REASON_ENTRY_UNRESOLVED;
 		if (!LB_ENV_SKB)
@@ -73,6 +75,23 @@ lb_inline void lb_entry_backend(struct lb_env *env, const struct lb_config *conf
 	}
 }
 
+/* Notes where the later fragments of a first one go. What is left to the kernel may go elsewhere from
+ * there, and its later fragments with it. */
+lb_inline void lb_entry_note(struct lb_env *env, const struct lb_ip *p, uint32_t index)
+{
+	struct lb_fragment_key key = {0};
+	struct lb_fragment fragment = {.backend = index, .port_be = p->dport_be};
+
+	if (!LB_ENV_TASKS) {
+		const union lb_backend *backend = lb_env_backend(env, index);
+
+		if (backend && lb_backend_kind(backend) == LB_BACKEND_LOCAL)
+			fragment.backend = LB_NO_BACKEND;
+	}
+	lb_fragment_key_of(&key, p->saddr_be, p->daddr_be, p->id_be, p->proto, 0);
+	lb_env_fragment_put(env, &key, &fragment);
+}
+
 /* A later fragment for one of this node's addresses: after its first, or the kernel's. */
 lb_inline void lb_entry_fragment(struct lb_env *env, const struct lb_frame *frame,
 				 const struct lb_ip *p, struct lb_verdict *v)
@@ -84,6 +103,8 @@ lb_inline void lb_entry_fragment(struct lb_env *env, const struct lb_frame *fram
 
 	lb_fragment_key_of(&key, p->saddr_be, p->daddr_be, p->id_be, p->proto, 0);
 	if (!config || lb_env_fragment_get(env, &key, &fragment))
+		return;
+	if (!LB_ENV_TASKS && fragment.backend == LB_NO_BACKEND)
 		return;
 	if (frame->length > (uint32_t)config->inner_mtu + LB_ETH_LEN) {
 		lb_refuse(v, LB_REASON_DROP_TOO_BIG);
@@ -133,13 +154,8 @@ lb_inline void lb_entry(struct lb_env *env, const struct lb_config *config,
 				  LB_REASON_DROP_TOO_BIG, v);
 		return;
 	}
-	if (p->fragment_first) {
-		struct lb_fragment_key key = {0};
-		struct lb_fragment fragment = {.backend = index, .port_be = p->dport_be};
-
-		lb_fragment_key_of(&key, p->saddr_be, p->daddr_be, p->id_be, p->proto, 0);
-		lb_env_fragment_put(env, &key, &fragment);
-	}
+	if (p->fragment_first)
+		lb_entry_note(env, p, index);
 	lb_entry_backend(env, config, p, port, index, v);
 }
 
@@ -203,6 +219,8 @@ lb_inline void lb_tunnel(struct lb_env *env, const struct lb_config *config,
 		v->reason = LB_REASON_TUNNEL_NOT_OURS;
 		return;
 	}
+	if (!LB_ENV_TASKS && !lb_is_mesh_mac(eth, LB_MAC_RETURN))
+		return;
 	udp_length = lb_swap16(lb_load16(data + 38));
 	if (udp_length != (uint32_t)p->total - LB_IP_MIN || udp_length < 8 + 8 + LB_ETH_LEN + LB_IP_MIN ||
 	    lb_parse_ip(p, eth + LB_ETH_LEN, frame->end, udp_length - 16 - LB_ETH_LEN) !=

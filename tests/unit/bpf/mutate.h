@@ -113,13 +113,15 @@ static inline void mutate_index(struct mutator *m, struct node *n)
 	memset(&bucket->way[mutator_below(m, LB_WAYS)], 0, sizeof(bucket->way[0]));
 }
 
-/* One change as a driver might make it, or worse. */
+/* One change as a driver might make it, or worse. The same for the same m: no two of its numbers are
+ * drawn in one expression, whose order the compiler chooses. */
 static inline void mutate_tables(struct mutator *m, struct node *n)
 {
 	struct lb_tables *t = &n->tables;
-	struct lb_port *port =
-	    &t->ports[CORPUS_PORT + mutator_below(m, CORPUS_PORTS) + 65536 * mutator_below(m, 2)];
+	uint32_t number = CORPUS_PORT + mutator_below(m, CORPUS_PORTS);
+	struct lb_port *port = &t->ports[number + 65536 * mutator_below(m, 2)];
 	uint32_t ring = 1 + mutator_below(m, 19), task = 1 + mutator_below(m, NODE_TASKS);
+	uint32_t node = mutator_below(m, NODES);
 
 	switch (mutator_below(m, 12)) {
 	case 0:
@@ -148,7 +150,7 @@ static inline void mutate_tables(struct mutator *m, struct node *n)
 		break;
 	case 10: /* a slot changes hands */
 		t->slots[ring * NODE_RING_MAX] =
-		    (uint16_t)BACKEND(mutator_below(m, NODES), 1 + mutator_below(m, NODE_TASKS));
+		    (uint16_t)BACKEND(node, 1 + mutator_below(m, NODE_TASKS));
 		break;
 	default:
 		t->config->addrs_be[1] = t->config->addrs_be[1] ? 0 : BE32(VIP);

@@ -144,7 +144,7 @@ static inline const char *oracle_owner(struct oracle *o, const struct lb_tables 
 		if (first->asked != asked && task == asked) /* no entry node parts them so */
 			return NULL;
 		/* Moved often enough: it stays with the task that was asked for. */
-		if (first->task == ORACLE_AWAY && (f->ip[-7] & 0xf) > LB_GENERATIONS_MAX &&
+		if (first->task == ORACLE_AWAY && f->ip[-8] == 0x0e && f->ip[-7] == LB_ASKED_ALL &&
 		    task == asked)
 			return NULL;
 		return "fragment parted from its first";

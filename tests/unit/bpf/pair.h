@@ -19,6 +19,9 @@ struct pair {
 	uint64_t counted[LB_REASONS_MAX]; /* BPF's counters less the host's */
 	uint64_t seen[HOOKS][LB_REASONS_MAX];
 	uint64_t runs, known_routes;
+	uint64_t forgotten;        /* how often pair_forget was called */
+	struct lb_verdict verdict; /* the host's on the last packet */
+	struct packet out;         /* and what it made of it */
 	char problem[160];
 };
 
@@ -43,6 +46,7 @@ static inline void pair_forget(struct pair *p)
 	memset(env->aliases, 0, sizeof(env->aliases));
 	env->fragment_next = env->alias_next = 0;
 	p->oracle.fragments = 0;
+	p->forgotten++;
 }
 static inline void pair_tables_changed(struct pair *p)
 {
@@ -252,6 +256,10 @@ static inline bool pair_run(struct pair *p, enum hook hook, uint32_t ifindex,
 	if (!problem && hook == HOOK_UPLINK_SKB && v.reason == LB_REASON_ENTRY_UNRESOLVED)
 		problem = oracle_tunnel(&p->oracle, &p->host.tables, in->bytes + in->head,
 					in->length, run.bytes, run.length);
+	p->verdict = v;
+	p->out.head = host.head;
+	p->out.length = host.length;
+	memcpy(p->out.bytes + host.head, host.bytes + host.head, host.length);
 	if (p->host.env.fragment_next > 48 || p->host.env.alias_next > 48 ||
 	    p->oracle.fragments > 48)
 		pair_forget(p);

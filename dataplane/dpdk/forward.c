@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "forward.h"
+
+#include <rte_prefetch.h>
+#include <string.h>
+
+#include "lb_uplink.h"
+
+enum { PREFETCH = 4 };
+
+static inline void take_off(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done,
+			    const struct lb_verdict *v)
+{
+	const struct next_hop *hop = next_hops_find(f->next_hops, v->daddr_be);
+	uint8_t *p = (uint8_t *)rte_pktmbuf_adj(m, v->strip);
+
+	if (!p) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (!hop) {
+		f->env.counters->no_next_hop++;
+		f->ask(f->ask_context, v->daddr_be, m);
+		return;
+	}
+	memcpy(p, hop->dst, 12); /* and src */
+	done->out[done->out_count++] = m;
+}
+
+static inline void encapsulate(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done,
+			       const struct lb_verdict *v)
+{
+	uint32_t inner_length = m->pkt_len;
+	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, LB_OUTER_LEN);
+
+	if (unlikely(!p)) {
+		f->env.counters->no_room++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	lb_write_outer(p, v, inner_length);
+	done->out[done->out_count++] = m;
+}
+
+/* Cuts a frame to its first LB_ICMP_FRAME - LB_ICMP_ROOM bytes and puts the error in front of them. */
+static void answer(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done,
+		   const struct lb_verdict *v)
+{
+	uint8_t *p;
+
+	if (m->next) { /* the headers lie in the first segment, or there would be no verdict */
+		rte_pktmbuf_free(m->next);
+		m->next = NULL;
+		m->nb_segs = 1;
+		m->pkt_len = m->data_len;
+	}
+	p = (uint8_t *)rte_pktmbuf_prepend(m, LB_ICMP_ROOM);
+	if (!p || m->data_len < LB_ICMP_FRAME) {
+		f->env.counters->no_room++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	rte_pktmbuf_trim(m, (uint16_t)(m->data_len - LB_ICMP_FRAME));
+	lb_write_icmp(p, v);
+	done->out[done->out_count++] = m;
+}
+
+static inline void forward(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done)
+{
+	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
+	struct lb_frame frame = {.data = data, .end = data + m->data_len, .length = m->pkt_len};
+	struct lb_verdict v;
+
+	lb_uplink(&f->env, &frame, &v);
+	if (v.action == LB_PASS) { /* counted where it is decided again */
+		done->kernel[done->kernel_count++] = m;
+		return;
+	}
+	lb_env_count(&f->env, v.reason);
+	if (likely(v.action == LB_ENCAP)) {
+		encapsulate(f, m, done, &v);
+	} else if (v.action == LB_RETURN) {
+		take_off(f, m, done, &v);
+	} else if (v.action == LB_ICMP) {
+		answer(f, m, done, &v);
+	} else {
+		rte_pktmbuf_free(m);
+	}
+}
+
+void forward_burst(struct forwarder *f, struct rte_mbuf **in, uint16_t count, struct forwarded *done)
+{
+	done->out_count = done->kernel_count = 0;
+	for (uint16_t i = 0; i < count && i < PREFETCH; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(in[i], void *));
+	for (uint16_t i = 0; i < count; i++) {
+		if (i + PREFETCH < count)
+			rte_prefetch0(rte_pktmbuf_mtod(in[i + PREFETCH], void *));
+		forward(f, in[i], done);
+	}
+}
