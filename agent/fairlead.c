@@ -18,6 +18,7 @@ static const char usage[] =
     "  backends          tasks: where they run, their share, what this node sent them\n"
     "  counters          packets by verdict\n"
     "  flows             connections of tasks on this node\n"
+    "  dataplane show    which driver runs, and fairlead-dpdk if it does\n"
     "  usage             how full the tables are\n"
     "  trace             which decision the tables give for one packet, and why:\n"
     "                    --src ADDRESS:PORT --dst NODE|ADDRESS:PORT [--udp] [--mid-flow]\n"
@@ -27,7 +28,7 @@ static const char usage[] =
     "\n"
     "      --service NAME    services, backends, flows: of this one only\n"
     "      --limit N         flows, watch: at most so many\n"
-    "      --json            services, backends, counters, flows: as JSON\n"
+    "      --json            services, backends, counters, flows, dataplane: as JSON\n"
     "      --pin-dir DIR     where the data plane is pinned (" DP_PIN_DIR ")\n"
     "      --run-dir DIR     where the daemon left the names (/run/fairlead)\n"
     "      --version, --help\n";
@@ -101,6 +102,8 @@ static int run(const char *command, struct options *o)
 		return show_counters(&o->show);
 	if (!strcmp(command, "flows"))
 		return show_flows(&o->show);
+	if (!strcmp(command, "dataplane"))
+		return show_dataplane(&o->show);
 	if (!strcmp(command, "usage"))
 		return show_usage(&o->show);
 	if (!strcmp(command, "watch"))
@@ -111,7 +114,8 @@ static int run(const char *command, struct options *o)
 static bool is_command(const char *command)
 {
 	static const char *const all[] = {"services", "backends", "counters", "flows",
-					  "usage",    "watch",    "trace"};
+					  "usage",    "watch",    "trace",
+					  "dataplane"};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (!strcmp(command, all[i]))
@@ -124,7 +128,7 @@ static int open_and_run(const char *command, struct options *o)
 	struct error error = {0};
 	int code;
 
-	if (dp_view_open(o->pin_dir, &o->show.view, &error)) {
+	if (dp_view_open(o->pin_dir, o->run_dir, &o->show.view, &error)) {
 		fprintf(stderr, "fairlead: %s\n", error.message);
 		return 1;
 	}
@@ -213,11 +217,13 @@ int main(int argc, char **argv)
 		if (code)
 			return code;
 	}
+	if (optind == argc - 2 && !strcmp(argv[optind], "dataplane") && !strcmp(argv[optind + 1], "show"))
+		argc--; /* the only thing to do with it */
 	if (optind != argc - 1)
 		return complain(optind < argc ? "too many arguments: " : "which command?",
 				optind < argc ? argv[optind + 1] : "");
 	if (!strcmp(argv[optind], "detach")) {
-		if (!dataplane_xdp.detach(o.pin_dir, &error))
+		if (!dataplane_dpdk.detach(o.pin_dir, o.run_dir, &error))
 			return 0;
 		fprintf(stderr, "fairlead: %s\n", error.message);
 		return 1;

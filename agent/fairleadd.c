@@ -26,13 +26,19 @@ static const char usage[] =
     "      --static FILE     the mesh: nodes, services, backends (agent/README.md)\n"
     "      --node NAME       which of the nodes this is; comes before the file's \"node\"\n"
     "      --uplink NAME     interface towards clients and nodes; before the file's \"uplink\"\n"
+    "      --dataplane NAME  xdp, or dpdk: beside it fairlead-dpdk takes in what is for other nodes\n"
+    "      --dpdk ARGS       arguments for fairlead-dpdk: \"--cores 2,3 --huge\" (fairlead-dpdk --help)\n"
     "      --check           read and check the file, change nothing\n"
     "      --pin-dir DIR     where the data plane is pinned (" DP_PIN_DIR ")\n"
     "      --run-dir DIR     where the applied file is kept for fairlead (/run/fairlead)\n"
     "      --version, --help\n";
 
+enum { DPDK_ARGUMENTS_MAX = 32 };
+
 struct daemon {
 	const char *file, *node, *uplink, *pin_dir, *run_dir;
+	const struct dataplane_ops *ops;
+	char *dpdk_arguments[DPDK_ARGUMENTS_MAX + 1];
 	bool check;
 	struct dataplane *dp;
 	struct mesh *mesh; /* as applied */
@@ -134,7 +140,7 @@ static int apply(struct daemon *d, struct mesh *mesh, struct error *error)
 
 	if (err)
 		return error_set(error, err, "out of memory");
-	err = dataplane_xdp.apply(d->dp, &m.dp, &applied, error);
+	err = d->ops->apply(d->dp, &m.dp, &applied, error);
 	static_mesh_free(&m);
 	if (err)
 		return err;
@@ -155,13 +161,15 @@ static int reload(struct daemon *d)
 	if (!err && !d->check && !d->dp) {
 		struct dp_options options = {.uplink = mesh->uplink,
 					     .pin_dir = d->pin_dir,
+					     .run_dir = d->run_dir,
+					     .dpdk_arguments = d->dpdk_arguments,
 					     .flows = mesh->flows_max,
 					     .slots = mesh->slots_max,
 					     .backends = mesh->backends_max};
 
-		err = dataplane_xdp.open(&options, &d->dp, &error);
+		err = d->ops->open(&options, &d->dp, &error);
 		if (!err)
-			say("%s", dataplane_xdp.describe(d->dp));
+			say("%s", d->ops->describe(d->dp));
 	} else if (!err && d->dp && strcmp(mesh->uplink, d->mesh->uplink)) {
 		err = error_set(&error, -EINVAL, "%s: the uplink cannot change from %s to %s while "
 						 "the daemon runs; restart it",
@@ -188,7 +196,7 @@ static int run(struct daemon *d, int signals, int timer)
 {
 	struct pollfd fds[] = {
 	    {.fd = signals, .events = POLLIN},
-	    {.fd = dataplane_xdp.fd(d->dp), .events = POLLIN},
+	    {.fd = d->ops->fd(d->dp), .events = POLLIN},
 	    {.fd = timer, .events = POLLIN},
 	};
 
@@ -213,7 +221,7 @@ static int run(struct daemon *d, int signals, int timer)
 
 			(void)!read(timer, &ticks, sizeof(ticks));
 		}
-		if ((fds[1].revents | fds[2].revents) & POLLIN && dataplane_xdp.work(d->dp)) {
+		if ((fds[1].revents | fds[2].revents) & POLLIN && d->ops->work(d->dp)) {
 			struct error error = {0};
 
 			if (apply(d, d->mesh, &error))
@@ -246,11 +254,35 @@ static int start(struct daemon *d)
 		err = run(d, signals, timer);
 	}
 	if (d->dp)
-		dataplane_xdp.close(d->dp);
+		d->ops->close(d->dp);
 	mesh_free(d->mesh);
 	close(signals);
 	close(timer);
 	return err ? 1 : 0;
+}
+
+static const struct dataplane_ops *dataplane_named(const char *name)
+{
+	static const struct dataplane_ops *const all[] = {&dataplane_xdp, &dataplane_dpdk};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (!strcmp(all[i]->name, name))
+			return all[i];
+	return NULL;
+}
+
+/* Cuts text into words; false if they are too many. */
+static bool split(char *text, char **words)
+{
+	int n = 0;
+
+	for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
+		if (n == DPDK_ARGUMENTS_MAX)
+			return false;
+		words[n++] = word;
+	}
+	words[n] = NULL;
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -259,10 +291,11 @@ int main(int argc, char **argv)
 	    {"static", required_argument, NULL, 's'}, {"node", required_argument, NULL, 'n'},
 	    {"uplink", required_argument, NULL, 'u'}, {"pin-dir", required_argument, NULL, 'p'},
 	    {"run-dir", required_argument, NULL, 'r'}, {"check", no_argument, NULL, 'c'},
+	    {"dataplane", required_argument, NULL, 'd'}, {"dpdk", required_argument, NULL, 'k'},
 	    {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
 	    {0},
 	};
-	struct daemon d = {.run_dir = "/run/fairlead"};
+	struct daemon d = {.run_dir = DP_RUN_DIR, .ops = &dataplane_xdp};
 	int option;
 
 	setlinebuf(stderr);
@@ -285,6 +318,21 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			d.check = true;
+			break;
+		case 'd':
+			d.ops = dataplane_named(optarg);
+			if (!d.ops) {
+				fprintf(stderr, "fairleadd: --dataplane %s: xdp and dpdk are known\n",
+					optarg);
+				return 2;
+			}
+			break;
+		case 'k':
+			if (!split(optarg, d.dpdk_arguments)) {
+				fprintf(stderr, "fairleadd: --dpdk: more than %d arguments\n",
+					DPDK_ARGUMENTS_MAX);
+				return 2;
+			}
 			break;
 		case 'v':
 			puts("fairleadd " FL_VERSION);

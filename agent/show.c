@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -244,6 +245,35 @@ int show_counters(const struct show *s)
 	if (s->json)
 		return print_json(all);
 	json_decref(all);
+	return 0;
+}
+
+int show_dataplane(const struct show *s)
+{
+	uint32_t ifindex = s->tables->config->uplink_ifindex;
+	struct dp_dpdk d = {0};
+	char uplink[IF_NAMESIZE];
+	bool dpdk = dp_view_dpdk(s->view, &d);
+
+	if (!if_indextoname(ifindex, uplink))
+		snprintf(uplink, sizeof(uplink), "(gone)");
+	if (s->json)
+		return print_json(json_pack(
+		    "{s:s, s:s, s:o}", "driver", dpdk ? "dpdk" : "xdp", "uplink", uplink, "dpdk",
+		    dpdk ? json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "pid", d.pid,
+				     "description", d.description, "uptime_seconds", d.uptime_s,
+				     "received", d.received, "sent", d.sent, "to_kernel", d.to_kernel,
+				     "waited", d.waited, "lost", d.lost)
+			 : json_null()));
+	printf("driver     %s\nuplink     %s, MTU %u\n", dpdk ? "dpdk" : "xdp", uplink,
+	       s->tables->config->uplink_mtu);
+	if (!dpdk)
+		return 0;
+	printf("forwarder  fairlead-dpdk, pid %d, up %" PRIu64 " s: %s\n", d.pid, d.uptime_s,
+	       d.description);
+	printf("frames     %" PRIu64 " received, %" PRIu64 " sent, %" PRIu64 " to the kernel, %" PRIu64
+	       " waited for a next hop, %" PRIu64 " lost\n",
+	       d.received, d.sent, d.to_kernel, d.waited, d.lost);
 	return 0;
 }
 

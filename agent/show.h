@@ -19,6 +19,7 @@ int show_backends(const struct show *s);
 int show_counters(const struct show *s);
 int show_flows(const struct show *s);
 int show_usage(const struct show *s);
+int show_dataplane(const struct show *s);
 int show_watch(struct show *s, uint32_t one_in);
 
 /* Text of an address, for one call of printf (eight buffers in turn). */

@@ -86,8 +86,7 @@ static __always_inline int fl_xdp_deliver(struct xdp_md *ctx, const struct lb_co
 	return XDP_PASS;
 }
 
-SEC("xdp.frags")
-int fl_uplink(struct xdp_md *ctx)
+static __always_inline int fl_decide(struct xdp_md *ctx)
 {
 	struct lb_frame frame = {
 	    .data = (uint8_t *)(long)ctx->data,
@@ -125,5 +124,11 @@ int fl_uplink(struct xdp_md *ctx)
 	default:
 		return XDP_PASS;
 	}
+}
+
+SEC("xdp.frags")
+int fl_uplink(struct xdp_md *ctx)
+{
+	return fl_decide(ctx);
 }
 #endif

@@ -3,10 +3,13 @@
 #define LB_ENV_SKB 0
 #define LB_ENV_TASKS 1
 #include "env.h"
+#include "steer_limits.h"
 
 #include "lb_uplink.h"
 
 #include "sample.h"
 #include "uplink.h"
+/* after the decision */
+#include "steer.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -63,10 +63,16 @@ struct dp_mesh {
 struct dp_options {
 	const char *uplink;
 	const char *pin_dir; /* NULL: DP_PIN_DIR */
+	const char *run_dir; /* NULL: DP_RUN_DIR */
+	/* dpdk: the forwarder's program (NULL: fairlead-dpdk beside this one, else by PATH), and more
+	 * arguments for it (may be NULL; ends with NULL). */
+	const char *dpdk_program;
+	char *const *dpdk_arguments;
 	/* Sizes of new tables, 0: default. Tables that are adopted keep theirs. */
 	uint64_t flows, slots, backends;
 };
 #define DP_PIN_DIR "/sys/fs/bpf/fairlead"
+#define DP_RUN_DIR "/run/fairlead"
 
 struct dp_applied {
 	uint32_t services, ports, backends; /* now */
@@ -91,17 +97,28 @@ struct dataplane_ops {
 	const char *(*describe)(const struct dataplane *dp);
 	/* Lets go of it. It goes on. */
 	void (*close)(struct dataplane *dp);
-	/* Takes it off the machine, whether or not a daemon runs. */
-	int (*detach)(const char *pin_dir, struct error *error);
+	/* Takes it off the machine, whether or not a daemon runs. dpdk's takes off xdp's as well. */
+	int (*detach)(const char *pin_dir, const char *run_dir, struct error *error);
 };
 extern const struct dataplane_ops dataplane_xdp;
+/* xdp, and beside it fairlead-dpdk for what comes in for tasks of other nodes. */
+extern const struct dataplane_ops dataplane_dpdk;
 
 /* A look at a running data plane, daemon or not; nothing can be changed through it. */
 struct dp_view;
-int dp_view_open(const char *pin_dir, struct dp_view **view, struct error *error);
+int dp_view_open(const char *pin_dir, const char *run_dir, struct dp_view **view,
+		 struct error *error);
 void dp_view_close(struct dp_view *view);
 const struct lb_tables *dp_view_tables(const struct dp_view *view);
-/* Sums over CPUs. */
+/* The forwarder beside the kernel. Frames; lost: to a full queue, or for want of room in front. */
+struct dp_dpdk {
+	int pid;
+	uint64_t uptime_s, received, sent, to_kernel, waited, lost;
+	char description[256]; /* device, queues, CPUs, memory */
+};
+/* False: none runs. */
+bool dp_view_dpdk(const struct dp_view *view, struct dp_dpdk *out);
+/* Sums over CPUs, and over fairlead-dpdk's lcores. */
 int dp_view_reasons(const struct dp_view *view, struct lb_reason_counters *out);
 int dp_view_backend(const struct dp_view *view, uint32_t index, struct lb_backend_counters *out);
 int dp_view_task(const struct dp_view *view, uint32_t id, struct lb_task_counters *out);

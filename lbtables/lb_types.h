@@ -28,7 +28,8 @@ struct lb_port {
 _Static_assert(sizeof(struct lb_port) == 8, "a port is published by one 64-bit store");
 
 enum {
-	LB_PORT_DSR = 1 << 0, /* replies leave from the task's node, not through the entry node */
+	LB_PORT_DSR = 1 << 0,   /* replies leave from the task's node, not through the entry node */
+	LB_PORT_STEER = 1 << 1, /* no task of this node: a forwarder beside the kernel may take it */
 };
 
 /* One generation of a service's ring. Immutable once a port or a newer ring refers to it. */

@@ -16,19 +16,12 @@
 #include "lb_tables.h"
 
 #include "fragments.h"
-
-/* One lcore's; nobody else writes. */
-struct dpdk_counters {
-	struct lb_reason_counters reasons;
-	uint64_t received, sent, to_kernel, no_room, not_sent, no_next_hop;
-	struct lb_backend_counters backends[]; /* as many as the tables have */
-} __attribute__((aligned(64)));
+#include "state.h"
 
 struct lb_env {
 	const struct lb_tables *tables;
 	struct dpdk_counters *counters;
 	struct fragments *fragments; /* shared by lcores */
-	uint64_t now_s;              /* for fragments' age */
 };
 
 lb_inline const struct lb_config *lb_env_config(struct lb_env *env)

@@ -186,6 +186,7 @@ static int set_service(struct dataplane *dp, const struct dp_service *s, const s
 	    .flags = s->dsr ? LB_PORT_DSR : 0,
 	};
 	uint32_t moved = 0;
+	bool here = false;
 	int err = backends && ports ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; i < s->backend_count && !err; i++) {
@@ -196,7 +197,10 @@ static int set_service(struct dataplane *dp, const struct dp_service *s, const s
 		backends[i].task = b->local ? task_list_find(l, b->address.s_addr) : 0;
 		backends[i].down = is_gone(b) || (b->local && !backends[i].task);
 		backends[i].weight = b->state == DP_ACTIVE ? b->weight : 0;
+		here = here || (b->local && !is_gone(b));
 	}
+	if (dp->hooks.steer && !here)
+		service.flags |= LB_PORT_STEER;
 	for (uint32_t i = 0; i < s->port_count && !err; i++) {
 		const struct dp_port *p = &s->ports[i];
 

@@ -6,7 +6,9 @@
 #include <limits.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -227,6 +229,103 @@ static void dispatcher_remove(unsigned int ifindex)
 }
 #endif
 
+static bool is_named(uint32_t prog_id, const char *name)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t length = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(prog_id);
+	bool same = false;
+
+	if (fd < 0)
+		return false;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &length))
+		same = !strcmp(info.name, name);
+	close(fd);
+	return same;
+}
+
+static int pinned(char *path, size_t size, const char *pin_dir, const char *name, struct error *error)
+{
+	if (snprintf(path, size, "%s/dpdk%s%s", pin_dir, *name ? "/" : "", name) >= (int)size)
+		return error_set(error, -ENAMETOOLONG, "path too long: %s", pin_dir);
+	return 0;
+}
+
+int attach_sockets_map(struct bpf_map *map, struct bpf_program *program, const char *pin_dir, bool steer,
+		       struct error *error)
+{
+	char path[PATH_MAX];
+	int err = bpf_program__set_autoload(program, steer);
+
+	if (err || !steer)
+		return err;
+	err = pinned(path, sizeof(path), pin_dir, "", error);
+	if (!err && mkdir(path, 0700) && errno != EEXIST)
+		err = error_set(error, -errno, "cannot make %s: %s", path, strerror(errno));
+	if (!err)
+		err = pinned(path, sizeof(path), pin_dir, "xsks_map", error);
+	return err ? err : bpf_map__set_pin_path(map, path);
+}
+
+int attach_jump(const char *pin_dir, int prog_fd, struct error *error)
+{
+	uint32_t first = 0;
+	char path[PATH_MAX];
+	int fd, err = pinned(path, sizeof(path), pin_dir, "fl_jump", error);
+
+	if (err)
+		return err;
+	fd = bpf_obj_get(path);
+	if (fd < 0) {
+		fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "fl_jump", sizeof(uint32_t),
+				    sizeof(uint32_t), 1, NULL);
+		if (fd < 0 || bpf_obj_pin(fd, path))
+			err = -errno;
+	}
+	if (!err && bpf_map_update_elem(fd, &first, &prog_fd, BPF_ANY))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err ? error_set(error, err, "cannot pin %s: %s", path, strerror(-err)) : 0;
+}
+
+void attach_remove_jump(const char *pin_dir)
+{
+	static const char *const names[] = {"fl_jump", "xsks_map", ""};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!pinned(path, sizeof(path), pin_dir, names[i], NULL))
+			remove(path);
+}
+
+void attach_remove_link(const char *pin_dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (link_path(path, sizeof(path), pin_dir))
+		return;
+	fd = bpf_obj_get(path);
+	if (fd >= 0) {
+		bpf_link_detach(fd);
+		close(fd);
+	}
+	unlink(path);
+}
+
+void attach_remove_afxdp(unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)ifindex, 0, &query))
+		return;
+	if (query.drv_prog_id && is_named(query.drv_prog_id, "fl_afxdp"))
+		bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	if (query.skb_prog_id && is_named(query.skb_prog_id, "fl_afxdp"))
+		bpf_xdp_detach((int)ifindex, XDP_FLAGS_SKB_MODE, NULL);
+}
+
 int attach_tc(unsigned int ifindex, int prog_fd, struct error *error)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
@@ -248,17 +347,7 @@ int attach_tc(unsigned int ifindex, int prog_fd, struct error *error)
 /* Is the program with this id one of ours? Others may have taken our handle. */
 static bool is_ours(uint32_t prog_id)
 {
-	struct bpf_prog_info info = {0};
-	uint32_t length = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(prog_id);
-	bool ours = false;
-
-	if (fd < 0)
-		return false;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &length))
-		ours = !strcmp(info.name, "fl_task") || !strcmp(info.name, "fl_uplink_skb");
-	close(fd);
-	return ours;
+	return is_named(prog_id, "fl_task") || is_named(prog_id, "fl_uplink_skb");
 }
 
 static void tc_remove(unsigned int ifindex)
@@ -278,22 +367,15 @@ int attach_remove_all(const char *pin_dir, struct error *error)
 {
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
 	struct if_nameindex *all = if_nameindex();
-	char path[PATH_MAX];
-	int fd;
 
 	if (!all) {
 		libbpf_set_print(print);
 		return error_set(error, -errno, "cannot list interfaces: %s", strerror(errno));
 	}
 	/* The uplink first: what it delivers must find its way back until it stops. */
-	if (!link_path(path, sizeof(path), pin_dir)) {
-		fd = bpf_obj_get(path);
-		if (fd >= 0) {
-			bpf_link_detach(fd);
-			close(fd);
-		}
-		unlink(path);
-	}
+	attach_remove_link(pin_dir);
+	for (const struct if_nameindex *i = all; i->if_index; i++)
+		attach_remove_afxdp(i->if_index);
 	for (const struct if_nameindex *i = all; i->if_index; i++)
 		dispatcher_remove(i->if_index);
 	for (const struct if_nameindex *i = all; i->if_index; i++)

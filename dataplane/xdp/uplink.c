@@ -28,7 +28,8 @@ static int interface_ioctl(int fd, const char *name, unsigned long request, stru
 int uplink_read(const char *name, struct uplink *out)
 {
 	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
-	struct uplink u = {.ifindex = if_nametoindex(name)};
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+	struct uplink u = {.ifindex = if_nametoindex(name), .rx_queues = 1};
 	struct ifreq ifr = {0};
 	int fd, err;
 
@@ -46,6 +47,10 @@ int uplink_read(const char *name, struct uplink *out)
 	ifr.ifr_data = (void *)&driver;
 	if (!err && !interface_ioctl(fd, name, SIOCETHTOOL, &ifr))
 		u.virtual_link = !strcmp(driver.driver, "veth");
+	ifr.ifr_data = (void *)&channels;
+	if (!err && !interface_ioctl(fd, name, SIOCETHTOOL, &ifr) &&
+	    channels.rx_count + channels.combined_count)
+		u.rx_queues = channels.rx_count + channels.combined_count;
 	close(fd);
 	if (!err)
 		*out = u;

@@ -11,6 +11,7 @@ struct uplink {
 	uint32_t mtu;
 	uint8_t mac[6];
 	bool virtual_link; /* veth: XDP_TX reaches nobody */
+	uint32_t rx_queues; /* at least 1 */
 };
 
 /* 0, or a negative errno (-ENODEV: no such interface). */

@@ -3,22 +3,29 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "../dpdk/state.h"
 #include "attach.h"
 #include "dataplane.h"
 #include "maps.h"
 
 struct dp_view {
 	struct xdp_maps maps;
+	struct dpdk_state dpdk; /* fairlead-dpdk's, living or dead; nothing of it where there is none */
 };
 
-int dp_view_open(const char *pin_dir, struct dp_view **out, struct error *error)
+int dp_view_open(const char *pin_dir, const char *run_dir, struct dp_view **out,
+		 struct error *error)
 {
 	struct dp_view *view = calloc(1, sizeof(*view));
+	char path[PATH_MAX];
 	int err;
 
 	if (!view)
@@ -28,6 +35,8 @@ int dp_view_open(const char *pin_dir, struct dp_view **out, struct error *error)
 		free(view);
 		return err;
 	}
+	snprintf(path, sizeof(path), "%s/dpdk.state", run_dir ? run_dir : DP_RUN_DIR);
+	dpdk_state_open(path, &view->dpdk);
 	*out = view;
 	return 0;
 }
@@ -37,7 +46,38 @@ void dp_view_close(struct dp_view *view)
 	if (!view)
 		return;
 	xdp_maps_close(&view->maps);
+	dpdk_state_close(&view->dpdk);
 	free(view);
+}
+
+bool dp_view_dpdk(const struct dp_view *view, struct dp_dpdk *out)
+{
+	const struct dpdk_shared *shared = view->dpdk.shared;
+
+	if (!dpdk_state_alive(&view->dpdk) || !__atomic_load_n(&shared->running, __ATOMIC_ACQUIRE))
+		return false;
+	*out = (struct dp_dpdk){.pid = shared->pid,
+				.uptime_s = (uint64_t)time(NULL) - shared->started_s};
+	snprintf(out->description, sizeof(out->description), "%s", shared->description);
+	for (uint32_t i = 0; i < shared->lcores; i++) {
+		const struct dpdk_counters *c = dpdk_state_counters(&view->dpdk, i);
+
+		out->received += c->received;
+		out->sent += c->sent;
+		out->to_kernel += c->to_kernel;
+		out->waited += c->no_next_hop;
+		out->lost += c->no_room + c->not_sent;
+	}
+	return true;
+}
+
+static void add_words(void *to, const void *from, size_t size)
+{
+	uint64_t *sum = to;
+	const uint64_t *add = from;
+
+	for (size_t w = 0; w < size / sizeof(*sum); w++)
+		sum[w] += __atomic_load_n(&add[w], __ATOMIC_RELAXED);
 }
 
 const struct lb_tables *dp_view_tables(const struct dp_view *view)
@@ -47,12 +87,21 @@ const struct lb_tables *dp_view_tables(const struct dp_view *view)
 
 int dp_view_reasons(const struct dp_view *view, struct lb_reason_counters *out)
 {
-	return xdp_maps_sum(&view->maps, XDP_MAP_REASONS, 0, out, sizeof(*out));
+	int err = xdp_maps_sum(&view->maps, XDP_MAP_REASONS, 0, out, sizeof(*out));
+
+	for (uint32_t i = 0; !err && view->dpdk.shared && i < view->dpdk.shared->lcores; i++)
+		add_words(out, &dpdk_state_counters(&view->dpdk, i)->reasons, sizeof(*out));
+	return err;
 }
 
 int dp_view_backend(const struct dp_view *view, uint32_t index, struct lb_backend_counters *out)
 {
-	return xdp_maps_sum(&view->maps, XDP_MAP_BACKEND_STATS, index, out, sizeof(*out));
+	const struct dpdk_shared *shared = view->dpdk.shared;
+	int err = xdp_maps_sum(&view->maps, XDP_MAP_BACKEND_STATS, index, out, sizeof(*out));
+
+	for (uint32_t i = 0; !err && shared && index < shared->backend_count && i < shared->lcores; i++)
+		add_words(out, &dpdk_state_counters(&view->dpdk, i)->backends[index], sizeof(*out));
+	return err;
 }
 
 int dp_view_task(const struct dp_view *view, uint32_t id, struct lb_task_counters *out)

@@ -19,13 +19,17 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../dpdk/driver.h"
 #include "xdp.h"
 
 /* BPF programs run under RCU; so does membarrier's global command, whose end is a grace period. */
 static void grace(void *context)
 {
-	(void)context;
+	struct dataplane *dp = context;
+
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	if (dp->hooks.grace)
+		dp->hooks.grace(dp->hooks.context);
 }
 
 static void backend_moved(void *context, uint32_t from, uint32_t to)
@@ -135,8 +139,12 @@ static int load_programs(struct dataplane *dp, const struct dp_options *o, struc
 		err = prepare_maps(dp->tc->obj, o, dp->pin_dir);
 	if (err)
 		return load_error(error, err, dp->pin_dir);
-	dp->mode = XDP_ATTACH_LINK;
-	if (!attach_has_link(dp->pin_dir) && attach_probe_dispatcher())
+	dp->mode = dp->hooks.steer ? XDP_ATTACH_JUMP : XDP_ATTACH_LINK;
+	err = attach_sockets_map(dp->xdp->maps.xsks_map, dp->xdp->progs.fl_uplink_steer, dp->pin_dir,
+				 dp->hooks.steer, error);
+	if (err)
+		return err;
+	if (dp->mode == XDP_ATTACH_LINK && !attach_has_link(dp->pin_dir) && attach_probe_dispatcher())
 		dp->mode = XDP_ATTACH_DISPATCHER;
 	if (dp->mode == XDP_ATTACH_DISPATCHER)
 		return attach_xdp_dispatcher(dp->xdp->obj, "fl_uplink", dp->uplink.ifindex, error);
@@ -155,6 +163,14 @@ static int attach_programs(struct dataplane *dp, struct error *error)
 	err = attach_tc(dp->uplink.ifindex, bpf_program__fd(dp->tc->progs.fl_uplink_skb), error);
 	if (err || dp->mode == XDP_ATTACH_DISPATCHER)
 		return err;
+	if (dp->mode == XDP_ATTACH_JUMP)
+		return attach_jump(dp->pin_dir, bpf_program__fd(dp->xdp->progs.fl_uplink_steer), error);
+	return xdp_attach_plain(dp, error);
+}
+
+int xdp_attach_plain(struct dataplane *dp, struct error *error)
+{
+	attach_remove_afxdp(dp->uplink.ifindex);
 	return attach_xdp_link(dp->pin_dir, dp->uplink.ifindex,
 			       bpf_program__fd(dp->xdp->progs.fl_uplink), error);
 }
@@ -195,7 +211,8 @@ static int open_tables(struct dataplane *dp, struct error *error)
 	return 0;
 }
 
-static int xdp_open(const struct dp_options *o, struct dataplane **out, struct error *error)
+int xdp_open_with(const struct dp_options *o, const struct xdp_hooks *hooks,
+		  struct dataplane **out, struct error *error)
 {
 	const char *pin_dir = o->pin_dir ? o->pin_dir : DP_PIN_DIR;
 	struct dataplane *dp;
@@ -211,6 +228,8 @@ static int xdp_open(const struct dp_options *o, struct dataplane **out, struct e
 	dp = calloc(1, sizeof(*dp));
 	if (!dp)
 		return error_set(error, -ENOMEM, "out of memory");
+	if (hooks)
+		dp->hooks = *hooks;
 	for (int i = 0; i < XDP_MAP_COUNT; i++)
 		dp->maps.fd[i] = -1;
 	snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s", pin_dir);
@@ -229,10 +248,21 @@ static int xdp_open(const struct dp_options *o, struct dataplane **out, struct e
 		return err;
 	}
 	snprintf(dp->description, sizeof(dp->description), "xdp on %s, %s, MTU %u", dp->uplink_name,
-		 dp->mode == XDP_ATTACH_DISPATCHER ? "through libxdp's dispatcher" : "alone",
+		 dp->mode == XDP_ATTACH_DISPATCHER ? "through libxdp's dispatcher"
+		 : dp->mode == XDP_ATTACH_JUMP	   ? "beside fairlead-dpdk"
+						   : "alone",
 		 dp->uplink.mtu);
 	*out = dp;
 	return 0;
+}
+
+static int xdp_open(const struct dp_options *o, struct dataplane **out, struct error *error)
+{
+	int err = xdp_open_with(o, NULL, out, error);
+
+	if (!err) /* of a daemon before us that ran the other driver */
+		dpdk_stop(o->run_dir ? o->run_dir : DP_RUN_DIR);
+	return err;
 }
 
 static int xdp_fd(const struct dataplane *dp)
@@ -274,11 +304,12 @@ static void unreserve(const char *pin_dir)
 	free(dp);
 }
 
-static int xdp_detach(const char *pin_dir, struct error *error)
+static int xdp_detach(const char *pin_dir, const char *run_dir, struct error *error)
 {
 	char path[PATH_MAX];
 	int err;
 
+	(void)run_dir;
 	if (!pin_dir)
 		pin_dir = DP_PIN_DIR;
 	err = attach_remove_all(pin_dir, error);
@@ -291,6 +322,7 @@ static int xdp_detach(const char *pin_dir, struct error *error)
 	}
 	snprintf(path, sizeof(path), "%s/maps", pin_dir);
 	rmdir(path);
+	attach_remove_jump(pin_dir);
 	rmdir(pin_dir);
 	return 0;
 }

@@ -18,7 +18,17 @@
 #include "xdp.skel.h"
 #pragma GCC diagnostic pop
 
+/* What a driver on top of this one asks for. */
+struct xdp_hooks {
+	/* Frames for another forwarder: fl_uplink_steer is kept ready for the program that its poll mode
+	 * driver attaches (attach_jump), and no program of ours is on the uplink. */
+	bool steer;
+	void (*grace)(void *context); /* waits for further readers of the tables; may be NULL */
+	void *context;
+};
+
 struct dataplane {
+	struct xdp_hooks hooks;
 	struct uplink uplink;
 	char uplink_name[IF_NAMESIZE];
 	char pin_dir[PATH_MAX / 2];
@@ -35,6 +45,12 @@ struct dataplane {
 	uint64_t reserved[RESERVE_WORDS]; /* local ports that are published */
 	uint32_t missing; /* interfaces that the last apply did not find */
 };
+
+/* hooks may be NULL. */
+int xdp_open_with(const struct dp_options *options, const struct xdp_hooks *hooks,
+		  struct dataplane **out, struct error *error);
+/* Puts the plain program onto the uplink although frames may be steered: nobody is there to take them. */
+int xdp_attach_plain(struct dataplane *dp, struct error *error);
 
 int xdp_apply(struct dataplane *dp, const struct dp_mesh *mesh, struct dp_applied *applied,
 	      struct error *error);

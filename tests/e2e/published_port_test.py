@@ -23,6 +23,7 @@ LOG_PORTS, LOG_COUNT = 1024, 200  # below what other sockets of the tests use
 class PublishedPort:
     """The tests; what follows it says how packets return and where the client is."""
     ret, routed = "symmetric", False
+    daemon_arguments = {}  # by number of host
 
     @classmethod
     def setUpClass(cls):
@@ -30,9 +31,11 @@ class PublishedPort:
         cls.client = cls.lab.client
         cls.webs = [cls.lab.host(n).task(f"web{n}") for n in (1, 2)]
         cls.echoes = [cls.lab.host(n).task(f"echo{n}", "udpecho", port=ECHO) for n in (1, 2)]
-        cls.lab.start_daemons(cls.lab.mesh([
+        cls.mesh = cls.lab.mesh([
             cls.lab.service("web", WEB, 80, cls.webs),
-            cls.lab.service("echo", ECHO, ECHO, cls.echoes, protocol="udp")], ret=cls.ret))
+            cls.lab.service("echo", ECHO, ECHO, cls.echoes, protocol="udp")], ret=cls.ret)
+        for host in cls.lab.hosts:
+            host.start_daemon(cls.mesh, cls.daemon_arguments.get(host.number, ()), timeout=60)
         cls.small = cls.lab.blob("small", SMALL_MIB)
         cls.big = cls.lab.blob("big", BIG_MIB)
 

@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ static struct {
 	struct next_hops *next_hops;
 	struct fragments *fragments;
 	struct worker worker;
+	struct dpdk_counters *counters;
 	uint64_t asked;
 	FILE *read[2];
 	uint8_t frame[FRAME_MAX];
@@ -117,7 +119,7 @@ bool dpdk_side_begin(const struct lb_tables *tables, const struct dpdk_side_fram
 	}
 	if (!write_capture(frames, count))
 		return false;
-	side.worker = (struct worker){0};
+	side.worker = (struct worker){.stride = 1, .queues = 1};
 	side.asked = 0;
 	snprintf(arguments, sizeof(arguments), "rx_pcap=%s,tx_pcap=%s", side.in, side.out[0]);
 	if (!port_start("net_pcap0", arguments, &side.worker.uplink))
@@ -127,8 +129,12 @@ bool dpdk_side_begin(const struct lb_tables *tables, const struct dpdk_side_fram
 		return false;
 	side.fragments = fragments_open(4096);
 	side.worker.forwarder.ask = ask;
-	return side.fragments &&
-	       !worker_start(&side.worker, tables, side.next_hops, side.fragments);
+	side.counters = calloc(1, sizeof(*side.counters) +
+				      tables->backend_count * sizeof(side.counters->backends[0]));
+	if (!side.fragments || !side.counters)
+		return false;
+	worker_start(&side.worker, tables, side.counters, side.next_hops, side.fragments);
+	return true;
 }
 
 uint32_t dpdk_side_poll(uint32_t most)
@@ -151,6 +157,7 @@ bool dpdk_side_end(struct dpdk_side_counts *counts)
 	*counts = (struct dpdk_side_counts){side.asked, c->no_room, c->not_sent, {0}};
 	memcpy(counts->reasons, c->reasons.packets, sizeof(counts->reasons));
 	worker_stop(&side.worker);
+	free(side.counters);
 	fragments_close(side.fragments);
 	good = port_stop(side.worker.uplink, "net_pcap0");
 	good = port_stop(side.worker.kernel, "net_pcap1") && good;

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+An entry node on DPDK (net_af_xdp on its veth) among nodes on xdp. What published_port_test asks of any
+mesh, and besides: who forwards, what is left to the kernel, and what survives whose death.
+
+       client1        host3            host1            host2
+          |             | DPDK           | web1 echo1     | web2 echo2
+    ------+-------------+----------------+----------------+---
+"""
+import json
+import signal
+import time
+import unittest
+
+from downloads import Downloads
+from keepalive import KeepAlive
+from lab.tools import BUILD
+from published_port_test import PublishedPort
+from support import WEB, Http, connect, make_socket, reasons, services, start_lab, wait_for
+
+# An lcore that never sleeps would have one of the few CPUs of a test machine to itself.
+DPDK = ["--dataplane", "dpdk", "--dpdk", "--idle 20 --memory 256"]
+MIB = 1 << 20
+
+if not (BUILD / "dataplane/dpdk/fairlead-dpdk").exists():
+    raise unittest.SkipTest("built without DPDK")
+
+
+def dataplane(host):
+    """What `fairlead dataplane show` says."""
+    return json.loads(host.fairlead("dataplane", "show", "--json"))
+
+
+def forwarder(host):
+    return dataplane(host)["dpdk"]
+
+
+class DpdkEntry(PublishedPort):
+    daemon_arguments = {3: DPDK}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.entry = cls.lab.host(3)
+
+    def test_dpdk_takes_what_is_published(self):
+        before, kernel = forwarder(self.entry), self.kernel_runs()
+        found = self.client.flows(f"{self.entry.ip}:{WEB}", 200)
+        self.assertEqual(found.errors, {})
+        after = forwarder(self.entry)
+        self.assertEqual(after["pid"], before["pid"])
+        self.assertGreater(after["received"] - before["received"], 200 * 4)
+        self.assertEqual(after["lost"], 0)
+        self.assertEqual(self.kernel_runs(), kernel, "the kernel's program decided on none of them")
+
+    def kernel_runs(self):
+        """Packets that the node's XDP program encapsulated or returned itself."""
+        per_cpu = json.loads(self.entry.output(
+            "bpftool -j map lookup pinned /sys/fs/bpf/fairlead/maps/fl_reasons key 0 0 0 0"))
+        names = list(reasons(self.entry))
+        words = [0] * len(names)
+        for cpu in per_cpu["values"]:
+            raw = bytes(int(byte, 16) for byte in cpu["value"])
+            for i in range(len(names)):
+                words[i] += int.from_bytes(raw[8 * i:8 * i + 8], "little")
+        return {name: words[i] for i, name in enumerate(names) if name in ("entry_remote", "tunnel_return")}
+
+    def test_the_rest_is_the_kernels(self):
+        """Ping, and a TCP service of the node itself, as SSH would be."""
+        received = forwarder(self.entry)["received"]
+        self.assertTrue(self.client.ping(self.entry.ip, count=3))
+        listening = make_socket(self.entry, port=2222)
+        listening.listen()
+        for _ in range(20):
+            with connect(self.client, self.entry.ip, 2222) as asking:
+                answering, peer = listening.accept()
+                with answering:
+                    self.assertEqual(peer, asking.getsockname())
+                    asking.sendall(b"x" * 20000)
+                    asking.shutdown(1)
+                    got = b""
+                    while piece := answering.recv(65536):
+                        got += piece
+                    self.assertEqual(len(got), 20000)
+        listening.close()
+        self.assertEqual(forwarder(self.entry)["received"], received)
+
+
+class DpdkSymmetricTest(DpdkEntry, unittest.TestCase):
+    pass
+
+
+class DpdkDsrTest(DpdkEntry, unittest.TestCase):
+    ret = "dsr"
+
+
+class DpdkLifeTest(unittest.TestCase):
+    """Deaths, restarts, a change of driver, with connections open."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = start_lab(cls, hosts=3)
+        cls.client, cls.entry = cls.lab.client, cls.lab.host(3)
+        cls.webs = [cls.lab.host(n).task(f"web{n}") for n in (1, 2)]
+        cls.web3 = cls.entry.task("web3")
+        cls.mesh = cls.lab.mesh([cls.lab.service("web", WEB, 80, cls.webs)])
+        cls.digest = cls.lab.blob("file", 1)
+        for host in cls.lab.hosts[:2]:
+            host.start_daemon(cls.mesh)
+        cls.entry.start_daemon(cls.mesh, DPDK, timeout=60)
+
+    def setUp(self):
+        if not self.entry.daemon.running:
+            self.entry.start_daemon(self.mesh, DPDK, timeout=60)
+        wait_for(lambda: forwarder(self.entry), 20, "the forwarder runs")
+
+    def through_it(self, change):
+        """Connections of each kind are open while something happens; none breaks."""
+        idle = [Http(self.client, self.entry.ip) for _ in range(10)]
+        for http in idle:
+            http.task = http.whoami()[0]
+        downloads = Downloads(self.client, [self.entry.ip], "file", MIB, self.digest, 60)
+        with KeepAlive(self.client, [self.entry.ip], 20) as asking:
+            change()
+            asking.wait_asked()
+            asking.wait_answered()
+            self.assertEqual([str(client) for client in asking.clients if client.broken], [])
+        self.assertEqual(downloads.finish(), [])
+        for http in idle:
+            self.assertEqual(http.whoami()[0], http.task)
+            http.close()
+
+    def kill_forwarder(self, number=signal.SIGKILL):
+        """By its name among the host's own processes: pids are the host's, not ours."""
+        self.entry.run(f"kill -{int(number)} {forwarder(self.entry)['pid']}")
+
+    def test_daemon_killed(self):
+        pid = forwarder(self.entry)["pid"]
+
+        def change():
+            self.entry.kill_daemon()
+            self.assertEqual(forwarder(self.entry)["pid"], pid)
+            self.entry.start_daemon(self.mesh, DPDK, timeout=60)
+        self.through_it(change)
+        self.assertEqual(forwarder(self.entry)["pid"], pid, "adopted, not started anew")
+
+    def test_forwarder_killed(self):
+        pid = forwarder(self.entry)["pid"]
+        entered = reasons(self.entry)["entry_remote"]
+        self.through_it(self.kill_forwarder)
+        wait_for(lambda: (forwarder(self.entry) or {"pid": pid})["pid"] != pid, 20, "another one runs")
+        self.assertGreater(reasons(self.entry)["entry_remote"], entered)
+
+    def test_forwarder_killed_without_a_daemon(self):
+        """Nobody starts it again: the kernel goes on."""
+        def change():
+            self.entry.kill_daemon()
+            self.kill_forwarder()
+            wait_for(lambda: forwarder(self.entry) is None, 5, "it is gone")
+        self.through_it(change)
+        self.assertEqual(dataplane(self.entry)["driver"], "xdp")
+
+    def test_forwarder_ends_in_order(self):
+        self.through_it(lambda: self.kill_forwarder(signal.SIGTERM))
+
+    def test_takeover_is_at_once(self):
+        """A connection asks every millisecond or so while the forwarder dies; the longest wait counts."""
+        with Http(self.client, self.entry.ip) as http:
+            http.whoami()
+            waits, end = [], time.monotonic() + 1.5
+            killed = False
+            while time.monotonic() < end:
+                if not killed and time.monotonic() > end - 1.2:
+                    self.kill_forwarder()
+                    killed = True
+                start = time.monotonic()
+                http.whoami()
+                waits.append(time.monotonic() - start)
+        print(f"longest answer across the forwarder's death: {max(waits) * 1000:.0f} ms", flush=True)
+
+    def test_change_of_driver(self):
+        """From dpdk to xdp and back, as a restart with another option."""
+        def change():
+            self.entry.kill_daemon(signal.SIGTERM)
+            self.entry.start_daemon(self.mesh, timeout=60)
+        self.through_it(change)
+        self.assertEqual(dataplane(self.entry)["driver"], "xdp")
+        def back():
+            self.entry.kill_daemon(signal.SIGTERM)
+            self.entry.start_daemon(self.mesh, DPDK, timeout=60)
+        self.through_it(back)
+        self.assertEqual(dataplane(self.entry)["driver"], "dpdk")
+
+    def test_a_task_of_its_own(self):
+        """The entry node gets a task of the service: the kernel takes over, connections stay."""
+        mesh = self.lab.mesh([self.lab.service("web", WEB, 80, [*self.webs, self.web3])])
+        self.through_it(lambda: [host.reload(mesh) for host in reversed(self.lab.hosts)])
+        found = self.client.flows(f"{self.entry.ip}:{WEB}", 200)
+        self.assertEqual((found.errors, set(found.answers)), ({}, {"web1", "web2", "web3"}))
+        drained = self.lab.mesh([self.lab.service("web", WEB, 80,
+                                                  [*self.webs, self.web3.backend(state="drain")])])
+        self.through_it(lambda: [host.reload(drained) for host in self.lab.hosts])
+        for host in self.lab.hosts:
+            host.reload(self.mesh)
+
+    def test_backends_change(self):
+        one = self.lab.mesh([self.lab.service("web", WEB, 80,
+                                              [self.webs[0], self.webs[1].backend(state="drain")])])
+        for mesh in (one, self.mesh, one, self.mesh):
+            self.through_it(lambda: [host.reload(mesh) for host in self.lab.hosts])
+        found = [services(host)["web"] for host in self.lab.hosts]
+        self.assertEqual(len({service["checksum"] for service in found}), 1)
+
+    def test_detach_leaves_nothing(self):
+        pid = forwarder(self.entry)["pid"]
+        self.entry.kill_daemon(signal.SIGTERM)
+        self.entry.fairlead("detach")
+        self.assertNotIn("xdp", self.entry.output("ip link show eth0"))
+        self.assertEqual(self.entry.run("ls /sys/fs/bpf/fairlead", check=False).stdout, "")
+        self.assertEqual(self.entry.run(f"kill -0 {pid}", check=False).returncode, 1)
+        self.entry.fairlead("detach")  # once more: nothing to do is no error
+
+
+if __name__ == "__main__":
+    unittest.main()
