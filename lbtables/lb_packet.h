@@ -44,7 +44,12 @@ struct lb_ip {
 	uint8_t *l4;    /* TCP or UDP header; 8 bytes are there */
 	uint8_t *check; /* its checksum */
 	uint8_t *icmp;  /* ICMP error's header; 8 bytes, the quoted IP header and 8 more are there */
-	uint32_t saddr_be, daddr_be;
+	union {
+		struct {
+			uint32_t saddr_be, daddr_be;
+		};
+		uint64_t addrs; /* both, as they lie in the packet: written in one, read in either way */
+	};
 	uint16_t sport_be, dport_be; /* for an ICMP error: of the flow it is about, as the client sends */
 	uint16_t total;              /* IP total length */
 	uint16_t id_be;
@@ -74,8 +79,7 @@ lb_inline enum lb_parsed lb_parse_ip(struct lb_ip *out, uint8_t *ip, const uint8
 	out->id_be = lb_load16(ip + 4);
 	out->ttl = ip[8];
 	out->proto = ip[9];
-	out->saddr_be = lb_load32(ip + 12);
-	out->daddr_be = lb_load32(ip + 16);
+	out->addrs = ((const struct lb_u64 *)(ip + 12))->v;
 	out->sport_be = 0;
 	out->dport_be = 0;
 	out->tcp_flags = 0;

@@ -96,12 +96,22 @@ lb_inline void lb_patch_outer(uint8_t *p, uint32_t inner_length, uint8_t tos, ui
 	lb_store16(p + 38, lb_swap16((uint16_t)(inner_length + 16)));
 }
 
+/* Word by word in BPF; elsewhere by what is widest, because the compiler may then load before it stores. */
+lb_inline void lb_copy_template(uint8_t *p, const union lb_backend *template)
+{
+#ifdef __bpf__
+#pragma GCC unroll 8
+	for (int i = 0; i < 8; i++)
+		((struct lb_u64 *)p)[i].v = template->word[i];
+#else
+	__builtin_memcpy(p, template, sizeof(*template));
+#endif
+}
+
 /* The first 64 bytes of a frame with outer header; inner_length as above. */
 lb_inline void lb_write_outer(uint8_t *p, const struct lb_verdict *v, uint32_t inner_length)
 {
-#pragma GCC unroll 8
-	for (int i = 0; i < 8; i++)
-		((struct lb_u64 *)p)[i].v = v->template->word[i];
+	lb_copy_template(p, v->template);
 	/* The entry may have become something else since its kind was read; its addresses hold. */
 	lb_store16(p + 12, LB_ETHERTYPE_IPV4_BE);
 	if (v->vtep_be)

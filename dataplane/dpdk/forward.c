@@ -65,37 +65,68 @@ static void answer(struct forwarder *f, struct rte_mbuf *m, struct forwarded *do
 	done->out[done->out_count++] = m;
 }
 
-static inline void forward(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done)
+/* What becomes of a frame that the decision has been made about. */
+static inline void carry_out(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done,
+			     const struct lb_verdict *v)
 {
-	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
-	struct lb_frame frame = {.data = data, .end = data + m->data_len, .length = m->pkt_len};
-	struct lb_verdict v;
-
-	lb_uplink(&f->env, &frame, &v);
-	if (v.action == LB_PASS) { /* counted where it is decided again */
+	if (v->action == LB_PASS) { /* counted where it is decided again */
 		done->kernel[done->kernel_count++] = m;
 		return;
 	}
-	lb_env_count(&f->env, v.reason);
-	if (likely(v.action == LB_ENCAP)) {
-		encapsulate(f, m, done, &v);
-	} else if (v.action == LB_RETURN) {
-		take_off(f, m, done, &v);
-	} else if (v.action == LB_ICMP) {
-		answer(f, m, done, &v);
+	lb_env_count(&f->env, v->reason);
+	if (likely(v->action == LB_ENCAP)) {
+		encapsulate(f, m, done, v);
+	} else if (v->action == LB_RETURN) {
+		take_off(f, m, done, v);
+	} else if (v->action == LB_ICMP) {
+		answer(f, m, done, v);
 	} else {
 		rte_pktmbuf_free(m);
 	}
 }
 
+static inline struct lb_frame frame_of(const struct rte_mbuf *m)
+{
+	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
+
+	return (struct lb_frame){.data = data, .end = data + m->data_len, .length = m->pkt_len};
+}
+
+/* A first fragment is decided on before the next frame is looked at, which may be its second. */
+static __attribute__((noinline)) void pick_now(struct forwarder *f, const struct rte_mbuf *m,
+					       const struct lb_pending *e, struct lb_verdict *v)
+{
+	struct lb_frame frame = frame_of(m);
+
+	lb_uplink_pick(&f->env, &frame, e, v);
+}
+
 void forward_burst(struct forwarder *f, struct rte_mbuf **in, uint16_t count, struct forwarded *done)
 {
+	struct lb_pending pending[FORWARD_BURST];
+	struct lb_verdict verdicts[FORWARD_BURST];
+	bool pick[FORWARD_BURST];
+
 	done->out_count = done->kernel_count = 0;
 	for (uint16_t i = 0; i < count && i < PREFETCH; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(in[i], void *));
 	for (uint16_t i = 0; i < count; i++) {
+		struct lb_frame frame = frame_of(in[i]);
+
 		if (i + PREFETCH < count)
 			rte_prefetch0(rte_pktmbuf_mtod(in[i + PREFETCH], void *));
-		forward(f, in[i], done);
+		pick[i] = lb_uplink_parse(&f->env, &frame, &pending[i], &verdicts[i]);
+		if (unlikely(pick[i] && pending[i].p.fragment_first)) {
+			pick_now(f, in[i], &pending[i], &verdicts[i]);
+			pick[i] = false;
+		}
+	}
+	for (uint16_t i = 0; i < count; i++) {
+		struct lb_frame frame = frame_of(in[i]);
+
+
+		if (likely(pick[i]))
+			lb_uplink_pick(&f->env, &frame, &pending[i], &verdicts[i]);
+		carry_out(f, in[i], done, &verdicts[i]);
 	}
 }
