@@ -2,6 +2,7 @@
 /* tc programs. The decision is compiled with transport checksums left to the kernel's helper. */
 #define LB_ENV_SKB 1
 #define LB_ENV_TASKS 1
+#define LB_ENV_RESOLVES 1
 #include "env.h"
 
 #include <linux/pkt_cls.h>

@@ -2,6 +2,7 @@
 /* XDP programs. The decision is compiled with checksums done at once. */
 #define LB_ENV_SKB 0
 #define LB_ENV_TASKS 1
+#define LB_ENV_RESOLVES 0
 #include "env.h"
 #include "steer_limits.h"
 

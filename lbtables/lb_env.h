@@ -9,7 +9,9 @@
  *
  * LB_ENV_SKB: 1 for tc, which sees what XDP passed on. Its packets may carry CHECKSUM_PARTIAL, so
  * the target updates transport checksums after the decision, from lb_verdict.addr_diff and
- * .port_diff; and the kernel finds next hops, so unresolved backends are encapsulated too.
+ * .port_diff.
+ * LB_ENV_RESOLVES: 1 for a target that finds next hops itself (tc, DPDK): for it unresolved backends are
+ * encapsulated too. Others leave such packets to the kernel.
  * LB_ENV_TASKS: 0 for a target that cannot deliver to tasks (DPDK). What is for a task of this node it
  * then leaves to the kernel, untouched and uncounted, where the decision is made again.
  * LB_ENV_SEGMENTED(env): true for a GSO packet, which is cut to size when it leaves.

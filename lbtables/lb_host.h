@@ -11,6 +11,7 @@
 #define LB_ENV_SKB 0
 #ifndef LB_ENV_TASKS
 #define LB_ENV_TASKS 1
+#define LB_ENV_RESOLVES 0
 #endif
 #define LB_ENV_SEGMENTED(env) 0
 #include <string.h>

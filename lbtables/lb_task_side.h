@@ -394,7 +394,7 @@ lb_inline void lb_forward(struct lb_env *env, uint32_t backend, bool tunnel, str
 	v->template = owner;
 	if (!owner) {
 		lb_refuse(v, LB_REASON_DROP_INTERNAL);
-	} else if (kind == LB_BACKEND_REMOTE || (LB_ENV_SKB && kind == LB_BACKEND_UNRESOLVED)) {
+	} else if (kind == LB_BACKEND_REMOTE || (LB_ENV_RESOLVES && kind == LB_BACKEND_UNRESOLVED)) {
 		v->action = tunnel ? LB_REENCAP : LB_ENCAP;
 		v->reason = LB_REASON_TUNNEL_SECOND_CHANCE;
 	} else if (kind == LB_BACKEND_UNRESOLVED) {

@@ -69,8 +69,9 @@ lb_inline void lb_entry_backend(struct lb_env *env, const struct lb_config *conf
 		return;
 	if (kind == LB_BACKEND_UNRESOLVED) {
 		v->reason = LB_REASON_ENTRY_UNRESOLVED;
-		if (!LB_ENV_SKB)
+		if (!LB_ENV_RESOLVES)
 			return;
+		v->unresolved = true;
 		kind = LB_BACKEND_REMOTE;
 	}
 	lb_env_count_backend(env, index, p->total, lb_is_opening(p));

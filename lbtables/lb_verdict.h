@@ -36,6 +36,7 @@ struct lb_verdict {
 	uint8_t tos;   /* of the inner packet */
 	uint8_t asked; /* ENCAP, REENCAP with vtep_be: whom already (lb_types.h) */
 	uint8_t icmp_type, icmp_code;
+	bool unresolved; /* ENCAP with LB_ENV_RESOLVES: without Ethernet addresses, which are to be found */
 	bool udp; /* with l4_check: 0 there means "none" */
 	uint16_t icmp_mtu;
 	/* Where LB_ENV_SKB: what the transport checksum must take in. */

@@ -9,6 +9,7 @@
  */
 #define LB_ENV_SKB 0
 #define LB_ENV_TASKS 0
+#define LB_ENV_RESOLVES 1
 #define LB_ENV_SEGMENTED(env) 0
 #include <stddef.h>
 

@@ -8,23 +8,31 @@
 
 enum { PREFETCH = 4 };
 
+/* A frame that waits gets its first twelve bytes from whoever finds the way. */
+static inline void send_or_ask(struct forwarder *f, struct rte_mbuf *m, uint8_t *p, uint32_t addr_be,
+			       struct forwarded *done)
+{
+	const struct next_hop *hop = next_hops_find(f->next_hops, addr_be);
+
+	if (!hop) {
+		f->env.counters->no_next_hop++;
+		f->ask(f->ask_context, addr_be, m);
+		return;
+	}
+	memcpy(p, hop->dst, 12); /* and src */
+	done->out[done->out_count++] = m;
+}
+
 static inline void take_off(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done,
 			    const struct lb_verdict *v)
 {
-	const struct next_hop *hop = next_hops_find(f->next_hops, v->daddr_be);
 	uint8_t *p = (uint8_t *)rte_pktmbuf_adj(m, v->strip);
 
 	if (!p) {
 		rte_pktmbuf_free(m);
 		return;
 	}
-	if (!hop) {
-		f->env.counters->no_next_hop++;
-		f->ask(f->ask_context, v->daddr_be, m);
-		return;
-	}
-	memcpy(p, hop->dst, 12); /* and src */
-	done->out[done->out_count++] = m;
+	send_or_ask(f, m, p, v->daddr_be, done);
 }
 
 static inline void encapsulate(struct forwarder *f, struct rte_mbuf *m, struct forwarded *done,
@@ -39,7 +47,10 @@ static inline void encapsulate(struct forwarder *f, struct rte_mbuf *m, struct f
 		return;
 	}
 	lb_write_outer(p, v, inner_length);
-	done->out[done->out_count++] = m;
+	if (unlikely(v->unresolved))
+		send_or_ask(f, m, p, lb_load32(p + LB_ETH_LEN + 16), done);
+	else
+		done->out[done->out_count++] = m;
 }
 
 /* Cuts a frame to its first LB_ICMP_FRAME - LB_ICMP_ROOM bytes and puts the error in front of them. */

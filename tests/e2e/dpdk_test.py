@@ -23,8 +23,7 @@ from support import WEB, Http, connect, make_socket, reasons, services, start_la
 DPDK = ["--dataplane", "dpdk", "--dpdk", "--idle 20 --memory 256"]
 MIB = 1 << 20
 
-if not (BUILD / "dataplane/dpdk/fairlead-dpdk").exists():
-    raise unittest.SkipTest("built without DPDK")
+needs_dpdk = unittest.skipUnless((BUILD / "dataplane/dpdk/fairlead-dpdk").exists(), "built without DPDK")
 
 
 def dataplane(host):
@@ -87,14 +86,17 @@ class DpdkEntry(PublishedPort):
         self.assertEqual(forwarder(self.entry)["received"], received)
 
 
+@needs_dpdk
 class DpdkSymmetricTest(DpdkEntry, unittest.TestCase):
     pass
 
 
+@needs_dpdk
 class DpdkDsrTest(DpdkEntry, unittest.TestCase):
     ret = "dsr"
 
 
+@needs_dpdk
 class DpdkLifeTest(unittest.TestCase):
     """Deaths, restarts, a change of driver, with connections open."""
 
@@ -220,6 +222,19 @@ class DpdkLifeTest(unittest.TestCase):
         self.assertEqual(self.entry.run("ls /sys/fs/bpf/fairlead", check=False).stdout, "")
         self.assertEqual(self.entry.run(f"kill -0 {pid}", check=False).returncode, 1)
         self.entry.fairlead("detach")  # once more: nothing to do is no error
+
+
+class NoForwarderTest(unittest.TestCase):
+    """fairlead-dpdk does not start, or is not there: the log says so, and the kernel forwards alone."""
+
+    def test_the_kernel_forwards_alone(self):
+        lab = start_lab(self, hosts=2)
+        mesh = lab.mesh([lab.service("web", WEB, 80, [lab.host(1).task("web1")])])
+        lab.host(1).start_daemon(mesh)
+        lab.host(2).start_daemon(mesh, ["--dataplane", "dpdk", "--dpdk", "--cores 4000"], timeout=60)
+        self.assertRegex(lab.host(2).daemon.log(), "fairlead-dpdk does not run .*see /run/fairlead/dpdk.log")
+        self.assertEqual(lab.client.flows(f"{lab.host(2).ip}:{WEB}", 50).answers, {"web1": 50})
+        self.assertEqual(dataplane(lab.host(2))["driver"], "xdp")
 
 
 if __name__ == "__main__":

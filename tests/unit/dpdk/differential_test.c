@@ -4,6 +4,7 @@
  *
  *   packet --+--> BPF (BPF_PROG_TEST_RUN) == host build, tasks and all            (pair.h)
  *            +--> host build without tasks == the above, unless it leaves the packet to the kernel
+ *            |      or, where it has to find the next hop, encapsulates what BPF leaves to tc
  *            `--> DPDK from capture to capture (net_pcap) == host build without tasks
  *
  * Needs root for bpf(); skipped elsewhere. FL_SEED=<seed> replays a run, FL_PACKETS=<count> sets its
@@ -82,6 +83,12 @@ static void check_entry(const struct step *s)
 	if (s->entry.action == LB_PASS) {
 		if (!same(&s->in, &s->entry_out, 0))
 			fail_step(s, "the host without tasks changed what it passed");
+		return;
+	}
+	/* Encapsulated here, to wait for its next hop; elsewhere tc does it. */
+	if (s->entry.unresolved) {
+		if (s->verdict.action != LB_PASS || s->verdict.reason != LB_REASON_ENTRY_UNRESOLVED)
+			fail_step(s, "unresolved for one of them");
 		return;
 	}
 	if (s->entry.action != s->verdict.action || s->entry.reason != s->verdict.reason)
@@ -195,7 +202,8 @@ static void check_dpdk(uint32_t count)
 			continue;
 		}
 		reasons[s->entry.reason]++;
-		if (s->entry.action == LB_RETURN && BE32(s->entry.daddr_be) - CLIENT > 3)
+		if (s->entry.unresolved ||
+		    (s->entry.action == LB_RETURN && BE32(s->entry.daddr_be) - CLIENT > 3))
 			asked++;
 		else if (s->entry.action != LB_DROP)
 			check_frame(s, false);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #define LB_ENV_TASKS 0
+#define LB_ENV_RESOLVES 1
 #include "entry_side.h"
 
 #include <stdlib.h>
@@ -33,5 +34,6 @@ struct entry_side_result entry_side_uplink(struct entry_side *e, uint8_t *bytes,
 	lb_host_uplink(&e->env, &f, &v);
 	*head = f.head;
 	*length = f.length;
-	return (struct entry_side_result){v.action, v.reason, v.daddr_be};
+	return (struct entry_side_result){v.action, v.reason, v.daddr_be,
+					  v.unresolved};
 }

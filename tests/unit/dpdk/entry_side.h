@@ -2,6 +2,7 @@
 #ifndef FL_TEST_ENTRY_SIDE_H
 #define FL_TEST_ENTRY_SIDE_H
 /* The host build of the decision as a node without tasks makes it (LB_ENV_TASKS 0). */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lb_tables.h"
@@ -11,6 +12,7 @@ struct entry_side;
 struct entry_side_result {
 	uint8_t action, reason;
 	uint32_t daddr_be; /* RETURN */
+	bool unresolved;   /* ENCAP: its next hop has to be found */
 };
 
 struct entry_side *entry_side_open(struct lb_tables *tables);
