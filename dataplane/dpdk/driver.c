@@ -36,6 +36,7 @@ struct dpdk {
 	char *arguments[ARGUMENTS_MAX];
 	uint64_t again_ms, backoff_ms;
 	bool lives;
+	bool own_device; /* the forwarder has a device, and the uplink is not it */
 };
 
 static uint64_t now_ms(void)
@@ -175,8 +176,10 @@ static int start(struct dpdk *d, struct error *error)
 	pid_t child;
 
 	/* net_af_xdp wants the uplink for its own program; until it has it, tc decides. */
-	attach_remove_link(d->pin_dir);
-	attach_remove_afxdp(d->xdp->uplink.ifindex);
+	if (!d->own_device) {
+		attach_remove_link(d->pin_dir);
+		attach_remove_afxdp(d->xdp->uplink.ifindex);
+	}
 	child = fork();
 	if (!child)
 		launch(d);
@@ -202,6 +205,7 @@ static int fill_arguments(struct dpdk *d, char *const *more)
 	for (; more && *more; more++) {
 		if (n == ARGUMENTS_MAX - 1)
 			return -E2BIG;
+		d->own_device = d->own_device || !strcmp(*more, "--device");
 		d->arguments[n++] = *more;
 	}
 	return 0;
@@ -261,6 +265,8 @@ static int dpdk_open(const struct dp_options *o, struct dataplane **out, struct 
 	look(d);
 	if (!err)
 		err = xdp_open_with(o, &hooks, &d->xdp, error);
+	if (!err && d->own_device)
+		err = xdp_attach_plain(d->xdp, error);
 	if (err) {
 		dpdk_close((struct dataplane *)d);
 		return err;

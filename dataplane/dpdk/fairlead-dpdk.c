@@ -11,6 +11,7 @@
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
+#include <rte_telemetry.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 
 #include "../xdp/uplink.h"
 #include "dataplane.h"
+#include "lb_reason_text.h"
 #include "resolve.h"
 #include "state.h"
 #include "steer_limits.h"
@@ -51,6 +53,8 @@ static const char usage[] =
     "      --queues N        of the device (AF_XDP: all that the uplink has; else one for each core)\n"
     "      --device ARGS     another device than AF_XDP on the uplink, as EAL's --vdev or --allow\n"
     "                        take it: net_af_packet0,iface=eth0 or 0000:01:00.0\n"
+    "      --kernel ARGS     with --device: a device whose other end is the kernel's, for all that is not\n"
+    "                        taken: net_tap0,iface=fl0. That interface then is the --uplink\n"
     "      --huge            hugepages (without: ordinary memory)\n"
     "      --memory MIB      memory for frames (512)\n"
     "      --idle USECONDS   an lcore without frames sleeps so long (0: it never sleeps)\n"
@@ -66,7 +70,7 @@ struct lcore {
 };
 
 struct program {
-	const char *uplink_name, *cores, *device, *memory, *pin_dir, *run_dir;
+	const char *uplink_name, *cores, *device, *kernel, *memory, *pin_dir, *run_dir;
 	char *eal;
 	bool huge;
 	uint32_t idle_us;
@@ -77,7 +81,7 @@ struct program {
 	struct fragments *fragments;
 	struct resolver *resolver;
 	struct rte_mempool *pool;
-	uint16_t port;
+	uint16_t port, kernel_port;
 	uint32_t cpu[DPDK_LCORES_MAX], lcore_count;
 	uint16_t queues;
 	struct lcore lcores[DPDK_LCORES_MAX];
@@ -191,6 +195,10 @@ static int start_eal(struct program *p)
 		arguments[n++] = (char *)"--allow";
 	}
 	arguments[n++] = device ? device : (char *)p->device;
+	if (p->kernel) {
+		arguments[n++] = (char *)"--vdev";
+		arguments[n++] = (char *)p->kernel;
+	}
 	for (char *word = p->eal ? strtok(p->eal, " ") : NULL; word && n < EAL_ARGUMENTS_MAX - 1;
 	     word = strtok(NULL, " "))
 		arguments[n++] = word;
@@ -200,12 +208,45 @@ static int start_eal(struct program *p)
 		   : 0;
 }
 
+static int configure_port(struct program *p, uint16_t port, uint16_t rx_queues, uint16_t tx_queues,
+			  const struct rte_eth_conf *conf)
+{
+	uint16_t descriptors = DESCRIPTORS, tx_descriptors = DESCRIPTORS;
+	unsigned int socket = (unsigned int)rte_eth_dev_socket_id(port);
+	int err = rte_eth_dev_configure(port, rx_queues, tx_queues, conf);
+
+	if (!err)
+		err = rte_eth_dev_adjust_nb_rx_tx_desc(port, &descriptors, &tx_descriptors);
+	for (uint16_t q = 0; q < rx_queues && !err; q++)
+		err = rte_eth_rx_queue_setup(port, q, descriptors, socket, NULL, p->pool);
+	for (uint16_t q = 0; q < tx_queues && !err; q++)
+		err = rte_eth_tx_queue_setup(port, q, tx_descriptors, socket, NULL);
+	if (!err)
+		err = rte_eth_dev_start(port);
+	return err ? complain("device %u does not start: %s", port, rte_strerror(-err)) : 0;
+}
+
+/* The kernel's end: lcores send to it on queues of their own, the first one takes what it sends. */
+static int start_kernel_port(struct program *p)
+{
+	struct rte_eth_conf conf = {0};
+	char name[64];
+
+	p->kernel_port = WORKER_NO_PORT;
+	if (!p->kernel)
+		return 0;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(p->kernel, ","), p->kernel);
+	if (rte_eth_dev_get_port_by_name(name, &p->kernel_port))
+		return complain("--kernel %s: no such device", p->kernel);
+	return configure_port(p, p->kernel_port, (uint16_t)p->lcore_count, (uint16_t)p->lcore_count,
+			      &conf);
+}
+
 static int start_port(struct program *p)
 {
 	struct rte_eth_conf conf = {0};
 	struct rte_eth_dev_info info;
-	uint16_t descriptors = DESCRIPTORS, queues = p->queues;
-	int err;
+	uint16_t queues = p->queues;
 
 	p->port = (uint16_t)rte_eth_find_next(0);
 	if (p->port >= RTE_MAX_ETHPORTS || rte_eth_dev_info_get(p->port, &info))
@@ -226,19 +267,9 @@ static int start_port(struct program *p)
 	if (!p->pool)
 		return complain("no memory for frames: %s; give it more with --memory",
 				rte_strerror(rte_errno));
-	err = rte_eth_dev_configure(p->port, queues, queues, &conf);
-	if (!err)
-		err = rte_eth_dev_adjust_nb_rx_tx_desc(p->port, &descriptors, &descriptors);
-	for (uint16_t q = 0; q < queues && !err; q++) {
-		unsigned int socket = (unsigned int)rte_eth_dev_socket_id(p->port);
-
-		err = rte_eth_rx_queue_setup(p->port, q, descriptors, socket, NULL, p->pool);
-		if (!err)
-			err = rte_eth_tx_queue_setup(p->port, q, descriptors, socket, NULL);
-	}
-	if (!err)
-		err = rte_eth_dev_start(p->port);
-	return err ? complain("the device does not start: %s", rte_strerror(-err)) : 0;
+	if (start_kernel_port(p))
+		return -1;
+	return configure_port(p, p->port, queues, queues, &conf);
 }
 
 static void ask(void *context, uint32_t addr_be, struct rte_mbuf *frame)
@@ -298,7 +329,9 @@ static int start_lcores(struct program *p)
 		l->program = p;
 		l->worker = (struct worker){
 		    .uplink = p->port,
-		    .kernel = WORKER_NO_PORT,
+		    .kernel = p->kernel_port,
+		    .kernel_queue = (uint16_t)i,
+		    .from_kernel = p->kernel && !i,
 		    .queue = (uint16_t)i,
 		    .stride = (uint16_t)p->lcore_count,
 		    .queues = p->queues,
@@ -311,6 +344,64 @@ static int start_lcores(struct program *p)
 			return complain("lcore %u does not start", i + 1);
 	}
 	return 0;
+}
+
+/* DPDK's telemetry socket: what `fairlead dataplane show` and `fairlead counters` say, for its tools. */
+static struct program *telemetry_program;
+
+static int telemetry_frames(const char *command, const char *arguments, struct rte_tel_data *data)
+{
+	const struct program *p = telemetry_program;
+	struct resolver_counters r = resolver_counters(p->resolver);
+	uint64_t received = 0, sent = 0, to_kernel = 0, no_room = 0, not_sent = 0, waited = 0;
+
+	(void)command, (void)arguments;
+	for (uint32_t i = 0; i < p->lcore_count; i++) {
+		const struct dpdk_counters *c = dpdk_state_counters(&p->state, i);
+
+		received += c->received;
+		sent += c->sent;
+		to_kernel += c->to_kernel;
+		no_room += c->no_room;
+		not_sent += c->not_sent;
+		waited += c->no_next_hop;
+	}
+	rte_tel_data_start_dict(data);
+	rte_tel_data_add_dict_u64(data, "received", received);
+	rte_tel_data_add_dict_u64(data, "sent", sent);
+	rte_tel_data_add_dict_u64(data, "to_kernel", to_kernel);
+	rte_tel_data_add_dict_u64(data, "no_room", no_room);
+	rte_tel_data_add_dict_u64(data, "not_sent", not_sent);
+	rte_tel_data_add_dict_u64(data, "waited", waited);
+	rte_tel_data_add_dict_u64(data, "resolved", r.resolved);
+	rte_tel_data_add_dict_u64(data, "unreachable", r.unreachable);
+	rte_tel_data_add_dict_u64(data, "timed_out", r.timed_out);
+	return 0;
+}
+
+static int telemetry_reasons(const char *command, const char *arguments, struct rte_tel_data *data)
+{
+	const struct program *p = telemetry_program;
+
+	(void)command, (void)arguments;
+	rte_tel_data_start_dict(data);
+	for (uint32_t reason = 0; reason < LB_REASON_COUNT; reason++) {
+		uint64_t packets = 0;
+
+		for (uint32_t i = 0; i < p->lcore_count; i++)
+			packets += dpdk_state_counters(&p->state, i)->reasons.packets[reason];
+		rte_tel_data_add_dict_u64(data, lb_reason_name(reason), packets);
+	}
+	return 0;
+}
+
+static void start_telemetry(struct program *p)
+{
+	telemetry_program = p;
+	rte_telemetry_register_cmd("/fairlead/frames", telemetry_frames,
+				   "Frames taken in, sent, and what became of the others");
+	rte_telemetry_register_cmd("/fairlead/reasons", telemetry_reasons,
+				   "Packets by verdict, as fairlead counters shows them");
 }
 
 static void describe(struct program *p)
@@ -355,6 +446,7 @@ static int run(struct program *p)
 	if (start_eal(p) || start_port(p) || start_lcores(p)) {
 		stopping = 1;
 	} else {
+		start_telemetry(p);
 		describe(p);
 		fprintf(stderr, "fairlead-dpdk: %s on %s\n", p->state.shared->description,
 			p->uplink_name);
@@ -363,6 +455,10 @@ static int run(struct program *p)
 		err = 0;
 	}
 	rte_eal_mp_wait_lcore();
+	if (p->kernel && p->kernel_port != WORKER_NO_PORT) {
+		rte_eth_dev_stop(p->kernel_port);
+		rte_eth_dev_close(p->kernel_port);
+	}
 	rte_eth_dev_stop(p->port);
 	rte_eth_dev_close(p->port); /* takes the XDP program off */
 	return p->state.shared->running ? 0 : -1;
@@ -374,11 +470,12 @@ int main(int argc, char **argv)
 	    {"uplink", required_argument, NULL, 'u'},  {"cores", required_argument, NULL, 'c'},
 	    {"device", required_argument, NULL, 'd'},  {"huge", no_argument, NULL, 'H'},
 	    {"memory", required_argument, NULL, 'm'},  {"idle", required_argument, NULL, 'i'},
+	    {"kernel", required_argument, NULL, 'k'},
 	    {"queues", required_argument, NULL, 'q'},  {"eal", required_argument, NULL, 'e'},     {"pin-dir", required_argument, NULL, 'p'},
 	    {"run-dir", required_argument, NULL, 'r'}, {"version", no_argument, NULL, 'v'},
 	    {"help", no_argument, NULL, 'h'},          {0},
 	};
-	static struct program p = {.memory = "512", .pin_dir = DP_PIN_DIR, .run_dir = DP_RUN_DIR};
+	static struct program p = {.port = WORKER_NO_PORT, .kernel_port = WORKER_NO_PORT, .memory = "512", .pin_dir = DP_PIN_DIR, .run_dir = DP_RUN_DIR};
 	struct sigaction action = {.sa_handler = on_signal};
 	int option;
 
@@ -393,6 +490,9 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			p.device = optarg;
+			break;
+		case 'k':
+			p.kernel = optarg;
 			break;
 		case 'q':
 			p.queues = (uint16_t)strtoul(optarg, NULL, 10);
@@ -433,5 +533,9 @@ int main(int argc, char **argv)
 	}
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	if (p.kernel && !p.device) {
+		complain("--kernel goes with --device; AF_XDP leaves the rest to the kernel by itself");
+		return 2;
+	}
 	return parse_cores(&p) || run(&p) ? 1 : 0;
 }

@@ -43,7 +43,7 @@ static void poll_queue(struct worker *w, uint16_t queue, struct rte_mbuf **in, u
 	if (!done.kernel_count)
 		return;
 	if (w->kernel != WORKER_NO_PORT) {
-		worker_send(w, w->kernel, 0, done.kernel, done.kernel_count);
+		worker_send(w, w->kernel, w->kernel_queue, done.kernel, done.kernel_count);
 		return;
 	}
 	c->not_sent += done.kernel_count;
@@ -60,6 +60,13 @@ uint32_t worker_poll(struct worker *w, uint16_t most)
 
 		if (count)
 			poll_queue(w, (uint16_t)q, in, count);
+		total += count;
+	}
+	if (w->from_kernel) { /* the kernel's own, as it is */
+		uint16_t count = rte_eth_rx_burst(w->kernel, 0, in, most);
+
+		if (count)
+			worker_send(w, w->uplink, w->queue, in, count);
 		total += count;
 	}
 	next_hops_quiescent(w->forwarder.next_hops, w->lcore);

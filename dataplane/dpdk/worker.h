@@ -8,6 +8,8 @@ enum { WORKER_NO_PORT = 0xffff };
 
 struct worker {
 	uint16_t uplink, kernel; /* ports; kernel WORKER_NO_PORT: what is left to it is freed */
+	bool from_kernel;        /* this lcore carries what the kernel sends to the uplink, too */
+	uint16_t kernel_queue;
 	uint16_t queue, stride, queues; /* of the uplink it polls queue, queue + stride, ... below queues */
 	unsigned int lcore;
 	struct forwarder forwarder;

@@ -9,6 +9,7 @@ mesh, and besides: who forwards, what is left to the kernel, and what survives w
     ------+-------------+----------------+----------------+---
 """
 import json
+import os
 import signal
 import time
 import unittest
@@ -17,7 +18,8 @@ from downloads import Downloads
 from keepalive import KeepAlive
 from lab.tools import BUILD
 from published_port_test import PublishedPort
-from support import WEB, Http, connect, make_socket, reasons, services, start_lab, wait_for
+from support import (WEB, Http, checksum_errors, connect, file_digest, http_to, make_socket, reasons,
+                     services, start_lab, wait_for)
 
 # An lcore that never sleeps would have one of the few CPUs of a test machine to itself.
 DPDK = ["--dataplane", "dpdk", "--dpdk", "--idle 20 --memory 256"]
@@ -222,6 +224,76 @@ class DpdkLifeTest(unittest.TestCase):
         self.assertEqual(self.entry.run("ls /sys/fs/bpf/fairlead", check=False).stdout, "")
         self.assertEqual(self.entry.run(f"kill -0 {pid}", check=False).returncode, 1)
         self.entry.fairlead("detach")  # once more: nothing to do is no error
+
+
+TELEMETRY = """
+import json, socket, sys
+asking = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+asking.connect("/var/run/dpdk/fairlead/dpdk_telemetry.v2")
+asking.recv(65536)
+asking.send(sys.argv[1].encode())
+print(asking.recv(65536).decode())
+"""
+
+
+@needs_dpdk
+@unittest.skipUnless(os.path.exists("/dev/net/tun"), "no tap devices here")
+class OwnDeviceTest(unittest.TestCase):
+    """
+    A device that is DPDK's alone, as a card bound to VFIO would be: all else goes to the kernel through
+    a tap, which has the node's addresses, and comes from it.
+
+        wire -- eth0 -- net_af_xdp0 [fairlead-dpdk] net_tap0 -- fl0 10.99.0.3 -- kernel, XDP, web3
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = start_lab(cls, hosts=3)
+        cls.client, cls.entry = cls.lab.client, cls.lab.host(3)
+        cls.tasks = [cls.lab.host(n).task(f"web{n}") for n in (1, 2, 3)]
+        cls.mesh = cls.lab.mesh([cls.lab.service("web", WEB, 80, cls.tasks),
+                                 cls.lab.service("far", WEB + 1, 80, cls.tasks[:2])])
+        cls.digest = cls.lab.blob("file", 16)
+        for host in cls.lab.hosts[:2]:
+            host.start_daemon(cls.mesh)
+        mac = cls.entry.output("cat /sys/class/net/eth0/address").strip()
+        cls.entry.run(f"ip tuntap add dev fl0 mode tap multi_queue && ip link set fl0 address {mac} up && "
+                      f"ip address del {cls.entry.ip}/24 dev eth0 && "
+                      f"ip address add {cls.entry.ip}/24 dev fl0")
+        cls.entry.start_daemon(cls.mesh, [
+            "--uplink", "fl0", "--dataplane", "dpdk", "--dpdk",
+            f"--device net_af_xdp0,iface=eth0 --kernel net_tap0,iface=fl0,mac={mac} --idle 20 --memory 256"],
+            timeout=60)
+
+    def test_both_worlds(self):
+        self.assertTrue(self.client.ping(self.entry.ip, count=3))
+        before = forwarder(self.entry)
+        far = self.client.flows(f"{self.entry.ip}:{WEB + 1}", 200)
+        self.assertEqual((far.errors, set(far.answers)), ({}, {"web1", "web2"}))
+        between = forwarder(self.entry)
+        self.assertEqual(between["to_kernel"], before["to_kernel"], "all of it was for other nodes")
+        own = self.client.flows(f"{self.entry.ip}:{WEB}", 200)
+        self.assertEqual((own.errors, set(own.answers)), ({}, {"web1", "web2", "web3"}))
+        self.assertGreater(forwarder(self.entry)["to_kernel"], between["to_kernel"])
+
+    def test_data_is_intact(self):
+        for task in self.tasks:
+            with self.subTest(task=task.name), http_to(task, self.client, self.entry.ip) as http:
+                self.assertEqual(http.whoami()[1], http.own)
+                self.assertEqual(http.digest("/file"), self.digest)
+                http.put("/upload/file", self.lab.static / "file")
+                self.assertEqual(file_digest(task.uploads / "file"), self.digest)
+        self.assertEqual(checksum_errors(self.lab), {})
+
+    def test_telemetry(self):
+        self.client.flows(f"{self.entry.ip}:{WEB + 1}", 20)
+
+        def ask(command):
+            return json.loads(self.entry.output(["python3", "-c", TELEMETRY, command]))[command]
+        frames, shown = ask("/fairlead/frames"), forwarder(self.entry)
+        self.assertGreaterEqual(shown["received"], frames["received"])
+        self.assertGreater(frames["received"], 0)
+        self.assertGreater(ask("/fairlead/reasons")["entry_remote"], 0)
 
 
 class NoForwarderTest(unittest.TestCase):
