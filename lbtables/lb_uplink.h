@@ -14,19 +14,11 @@
 
 lb_inline bool lb_is_own(const struct lb_config *config, uint32_t addr_be)
 {
-#ifdef __bpf__
 #pragma GCC unroll 8
 	for (int i = 0; i < LB_ADDRS_MAX; i++)
 		if (config->addrs_be[i] == addr_be)
 			return addr_be != 0; /* 0 marks an unused entry */
 	return false;
-#else
-	uint32_t hits = 0;
-
-	for (int i = 0; i < LB_ADDRS_MAX; i++) /* no branches: one vector */
-		hits |= config->addrs_be[i] == addr_be;
-	return hits & (addr_be != 0);
-#endif
 }
 
 lb_inline void lb_verdict_init(struct lb_verdict *v)
