@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * fairlead-bench-dpdk cycles: what the DPDK forwarder costs per packet, in cycles of the time stamp
+ * fairlead-bench cycles: what the DPDK forwarder costs per packet, in cycles of the time stamp
  * counter, next to a control that parses and swaps the Ethernet addresses. No card: frames lie in
  * memory, and a maker writes each one's headers anew, the same for all cases.
  *
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dpdk_bench.h"
 #include "floors.h"
 #include "forward.h"
 #include "harness.h"
@@ -289,7 +290,7 @@ static void report(uint32_t rounds, uint32_t packets, double busy)
 	}
 }
 
-int main(int argc, char **argv)
+int dpdk_cycles(int argc, char **argv)
 {
 	uint32_t rounds = ROUNDS, packets = PACKETS;
 	char cpu[16];
@@ -309,7 +310,7 @@ int main(int argc, char **argv)
 		} else if (c == 'n' && n >= FAR) {
 			packets = n / FORWARD_BURST * FORWARD_BURST;
 		} else {
-			fprintf(stderr, "usage: fairlead-bench-dpdk [--rounds 1..64] [--packets N]\n");
+			fprintf(stderr, "usage: fairlead-bench-dpdk cycles [--rounds 1..64] [--packets N]\n");
 			return 2;
 		}
 	}

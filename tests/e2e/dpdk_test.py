@@ -16,9 +16,8 @@ import unittest
 
 from downloads import Downloads
 from keepalive import KeepAlive
-from lab.tools import BUILD
 from published_port_test import PublishedPort
-from support import (WEB, Http, checksum_errors, connect, file_digest, http_to, make_socket, reasons,
+from support import (BUILD, WEB, Http, checksum_errors, connect, file_digest, http_to, make_socket, reasons,
                      services, start_lab, wait_for)
 
 # An lcore that never sleeps would have one of the few CPUs of a test machine to itself.

@@ -18,6 +18,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from lab import CommandError, Lab, Task, wait_for  # noqa: E402,F401
 from lab.namespace import setns  # noqa: E402
+from lab.tools import BUILD  # noqa: E402,F401
 
 WEB, ECHO = 8000, 7007  # published ports
 TIMEOUT_S = 20          # of a socket: much longer than any answer takes

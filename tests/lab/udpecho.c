@@ -16,17 +16,18 @@
 enum { DATAGRAM_BYTES_MAX = 65507 };
 
 static size_t answer_build(char *answer, size_t room, const char *name,
-			   const struct sockaddr_in *from, const char *payload)
+			   const struct sockaddr_in *from, const char *payload, size_t bytes)
 {
 	char address[INET_ADDRSTRLEN];
 	int length;
 	long size;
 
 	inet_ntop(AF_INET, &from->sin_addr, address, sizeof(address));
-	length =
-	    snprintf(answer, room, "%s %s:%u %s", name, address, ntohs(from->sin_port), payload);
-	if (length >= (int)room)
-		return room - 1;
+	length = snprintf(answer, room, "%s %s:%u ", name, address, ntohs(from->sin_port));
+	if (length < 0 || (size_t)length + bytes > DATAGRAM_BYTES_MAX)
+		return 0;
+	memcpy(answer + length, payload, bytes);
+	length += (int)bytes;
 	if (sscanf(payload, "size %ld", &size) != 1 || size <= 0 || size > DATAGRAM_BYTES_MAX)
 		return (size_t)length;
 	if (size > length)
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
 		if (got < 0)
 			continue;
 		question[got] = '\0';
-		size = answer_build(answer, sizeof(answer), argv[1], &from, question);
+		size = answer_build(answer, sizeof(answer), argv[1], &from, question, (size_t)got);
 		if (sendto(fd, answer, size, 0, (struct sockaddr *)&from, from_size) < 0)
 			perror("udpecho: send");
 	}
