@@ -40,42 +40,9 @@ struct lb_env {
 	struct lb_task_counters *task_counters;
 };
 
-lb_inline const struct lb_config *lb_env_config(struct lb_env *env)
-{
-	return env->tables->config;
-}
-lb_inline const struct lb_port *lb_env_port(struct lb_env *env, uint32_t index)
-{
-	return index < LB_PORTS_MAX ? &env->tables->ports[index] : NULL;
-}
-lb_inline const struct lb_ring *lb_env_ring(struct lb_env *env, uint32_t index)
-{
-	return index < env->tables->ring_count ? &env->tables->rings[index] : NULL;
-}
-lb_inline uint32_t lb_env_slot(struct lb_env *env, uint32_t index)
-{
-	return index < env->tables->slot_count ? env->tables->slots[index] : 0xffff;
-}
-lb_inline const union lb_backend *lb_env_backend(struct lb_env *env, uint32_t index)
-{
-	return index < env->tables->backend_count ? &env->tables->backends[index] : NULL;
-}
-lb_inline const struct lb_task *lb_env_task(struct lb_env *env, uint32_t index)
-{
-	return index < LB_TASKS_MAX ? &env->tables->tasks[index] : NULL;
-}
-lb_inline const struct lb_via *lb_env_via(struct lb_env *env, uint32_t index)
-{
-	return index < LB_VIAS_MAX ? &env->tables->vias[index] : NULL;
-}
-lb_inline const struct lb_index_bucket *lb_env_index(struct lb_env *env, uint32_t bucket)
-{
-	return bucket < env->tables->index_buckets ? &env->tables->index[bucket] : NULL;
-}
-lb_inline struct lb_flow_bucket *lb_env_flows(struct lb_env *env, uint32_t bucket)
-{
-	return bucket < env->tables->flow_buckets ? &env->tables->flows[bucket] : NULL;
-}
+#define LB_ENV_TABLES(env) ((env)->tables)
+#include "lb_env_tables.h"
+
 lb_inline uint32_t lb_env_ticks(struct lb_env *env)
 {
 	return env->ticks;

@@ -11,8 +11,6 @@
 #define LB_ENV_TASKS 0
 #define LB_ENV_RESOLVES 1
 #define LB_ENV_SEGMENTED(env) 0
-#include <stddef.h>
-
 #include "lb_env.h"
 #include "lb_tables.h"
 
@@ -25,26 +23,8 @@ struct lb_env {
 	struct fragments *fragments; /* shared by lcores */
 };
 
-lb_inline const struct lb_config *lb_env_config(struct lb_env *env)
-{
-	return env->tables->config;
-}
-lb_inline const struct lb_port *lb_env_port(struct lb_env *env, uint32_t index)
-{
-	return index < LB_PORTS_MAX ? &env->tables->ports[index] : NULL;
-}
-lb_inline const struct lb_ring *lb_env_ring(struct lb_env *env, uint32_t index)
-{
-	return index < env->tables->ring_count ? &env->tables->rings[index] : NULL;
-}
-lb_inline uint32_t lb_env_slot(struct lb_env *env, uint32_t index)
-{
-	return index < env->tables->slot_count ? env->tables->slots[index] : 0xffff;
-}
-lb_inline const union lb_backend *lb_env_backend(struct lb_env *env, uint32_t index)
-{
-	return index < env->tables->backend_count ? &env->tables->backends[index] : NULL;
-}
+#define LB_ENV_TABLES(env) ((env)->tables)
+#include "lb_env_tables.h"
 
 lb_inline int lb_env_fragment_get(struct lb_env *env, const struct lb_fragment_key *key,
 				  struct lb_fragment *fragment)
@@ -72,26 +52,6 @@ lb_inline void lb_env_count_backend(struct lb_env *env, uint32_t backend, uint32
 }
 
 /* The task side asks for these; without tasks nothing calls it. */
-lb_inline const struct lb_task *lb_env_task(struct lb_env *env, uint32_t index)
-{
-	(void)env, (void)index;
-	return NULL;
-}
-lb_inline const struct lb_via *lb_env_via(struct lb_env *env, uint32_t index)
-{
-	(void)env, (void)index;
-	return NULL;
-}
-lb_inline const struct lb_index_bucket *lb_env_index(struct lb_env *env, uint32_t bucket)
-{
-	(void)env, (void)bucket;
-	return NULL;
-}
-lb_inline struct lb_flow_bucket *lb_env_flows(struct lb_env *env, uint32_t bucket)
-{
-	(void)env, (void)bucket;
-	return NULL;
-}
 lb_inline uint32_t lb_env_ticks(struct lb_env *env)
 {
 	(void)env;
