@@ -24,6 +24,7 @@
 enum {
 	START_MS = 20000, /* EAL takes its time on a busy machine */
 	STOP_MS = 5000,
+	STUCK_MS = 2000, /* an lcore that says nothing for so long takes frames and sends none */
 	BACKOFF_MS_MAX = 30000,
 	ARGUMENTS_MAX = 64,
 };
@@ -35,6 +36,7 @@ struct dpdk {
 	char program[PATH_MAX], log[PATH_MAX], description[512];
 	char *arguments[ARGUMENTS_MAX];
 	uint64_t again_ms, backoff_ms;
+	uint64_t token, seen_ms; /* the last one raised, and when the one before had been seen by all */
 	bool lives;
 	bool own_device; /* the forwarder has a device, and the uplink is not it */
 };
@@ -59,13 +61,33 @@ static void state_path(char *path, size_t size, const char *run_dir)
 	snprintf(path, size, "%s/dpdk.state", run_dir);
 }
 
+/* Stopped, or caught in a driver: what comes in for it would be lost. Dead, the kernel takes it. */
+static void end_stuck(struct dpdk *d)
+{
+	fprintf(stderr, "fairleadd: fairlead-dpdk (pid %d) has stood still for %d ms; it is killed\n",
+		d->state.shared->pid, STUCK_MS);
+	kill(d->state.shared->pid, SIGKILL);
+}
+
 /* Reads the tables as long as it lives. */
 static void grace(void *context)
 {
 	struct dpdk *d = context;
 
-	if (d->lives)
-		dpdk_state_grace(&d->state);
+	if (d->lives && !dpdk_state_grace(&d->state, STUCK_MS))
+		end_stuck(d);
+}
+
+/* Has each lcore come between two bursts since the last time? */
+static void watch(struct dpdk *d)
+{
+	if (dpdk_state_seen(&d->state, d->token)) {
+		d->token = dpdk_state_raise(&d->state);
+		d->seen_ms = now_ms();
+	} else if (now_ms() - d->seen_ms > STUCK_MS) {
+		end_stuck(d);
+		d->seen_ms = now_ms();
+	}
 }
 
 static bool look(struct dpdk *d)
@@ -188,6 +210,8 @@ static int start(struct dpdk *d, struct error *error)
 	waitpid(child, NULL, 0);
 	if (wait_running(d)) {
 		d->backoff_ms = 0;
+		d->token = 0;
+		d->seen_ms = now_ms();
 		return 0;
 	}
 	last_line(d->log, since, line, sizeof(line));
@@ -293,7 +317,9 @@ static bool dpdk_work(struct dataplane *dp)
 	struct dpdk *d = (struct dpdk *)dp;
 	bool lived = d->lives;
 
-	if (!look(d) && now_ms() >= d->again_ms) {
+	if (look(d)) {
+		watch(d);
+	} else if (now_ms() >= d->again_ms) {
 		if (lived)
 			fprintf(stderr, "fairleadd: fairlead-dpdk has ended; the kernel forwards, and it "
 					"is started again\n");

@@ -126,18 +126,39 @@ struct dpdk_counters *dpdk_state_counters(const struct dpdk_state *s, uint32_t l
 					lcore * counters_size(s->shared->backend_count));
 }
 
-void dpdk_state_grace(const struct dpdk_state *s)
+uint64_t dpdk_state_raise(const struct dpdk_state *s)
+{
+	return __atomic_add_fetch(&s->shared->token, 1, __ATOMIC_SEQ_CST);
+}
+
+bool dpdk_state_seen(const struct dpdk_state *s, uint64_t token)
+{
+	for (uint32_t i = 0; i < s->shared->lcores; i++)
+		if (__atomic_load_n(&s->shared->quiet[i].seen, __ATOMIC_ACQUIRE) < token)
+			return false;
+	return true;
+}
+
+bool dpdk_state_grace(const struct dpdk_state *s, uint32_t timeout_ms)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000};
+	struct timespec start, now;
 	uint64_t token;
 
 	if (!s->shared)
-		return;
-	token = __atomic_add_fetch(&s->shared->token, 1, __ATOMIC_SEQ_CST);
-	for (uint32_t i = 0; i < s->shared->lcores; i++)
-		for (int n = 1; __atomic_load_n(&s->shared->quiet[i].seen, __ATOMIC_ACQUIRE) < token; n++) {
-			nanosleep(&pause, NULL);
-			if (!(n & 127) && !dpdk_state_alive(s))
-				return;
-		}
+		return true;
+	token = dpdk_state_raise(s);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (int n = 1; !dpdk_state_seen(s, token); n++) {
+		nanosleep(&pause, NULL);
+		if (n & 127)
+			continue;
+		if (!dpdk_state_alive(s))
+			return true;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 >
+		    (long)timeout_ms)
+			return false;
+	}
+	return true;
 }

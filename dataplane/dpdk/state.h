@@ -72,6 +72,11 @@ static inline void dpdk_state_offline(struct dpdk_shared *shared, uint32_t lcore
 	__atomic_store_n(&shared->quiet[lcore].seen, UINT64_MAX, __ATOMIC_RELEASE);
 }
 
-/* Whoever changed tables: returns when no lcore reads what it read before. Dead ones read nothing. */
-void dpdk_state_grace(const struct dpdk_state *s);
+/* Has each lcore seen this token? */
+bool dpdk_state_seen(const struct dpdk_state *s, uint64_t token);
+/* A new token, for lcores to see. */
+uint64_t dpdk_state_raise(const struct dpdk_state *s);
+/* Whoever changed tables: true when no lcore reads what it read before (dead ones read nothing), false
+ * when one has not come between two bursts for timeout_ms. */
+bool dpdk_state_grace(const struct dpdk_state *s, uint32_t timeout_ms);
 #endif

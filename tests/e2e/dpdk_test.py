@@ -167,6 +167,21 @@ class DpdkLifeTest(unittest.TestCase):
     def test_forwarder_ends_in_order(self):
         self.through_it(lambda: self.kill_forwarder(signal.SIGTERM))
 
+    def test_forwarder_stands_still(self):
+        """Stopped, it takes frames and sends none: the daemon kills it, and the kernel goes on."""
+        pid = forwarder(self.entry)["pid"]
+        self.through_it(lambda: self.kill_forwarder(signal.SIGSTOP))
+        wait_for(lambda: (forwarder(self.entry) or {"pid": pid})["pid"] != pid, 20, "another one runs")
+        self.assertIn("has stood still", self.entry.daemon.log())
+
+    def test_change_while_it_stands_still(self):
+        """A change of the mesh does not wait for it for ever."""
+        self.kill_forwarder(signal.SIGSTOP)
+        for tasks in ([self.webs[0]], self.webs) * 3:
+            self.entry.reload(self.lab.mesh([self.lab.service("web", WEB, 80, list(tasks))]), timeout=20)
+        wait_for(lambda: forwarder(self.entry), 20, "another one runs")
+        self.assertEqual(self.client.flows(f"{self.entry.ip}:{WEB}", 50).errors, {})
+
     def test_takeover_is_at_once(self):
         """A connection asks every millisecond or so while the forwarder dies; the longest wait counts."""
         with Http(self.client, self.entry.ip) as http:
