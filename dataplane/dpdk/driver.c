@@ -78,6 +78,13 @@ static void grace(void *context)
 		end_stuck(d);
 }
 
+static void moved(void *context, uint32_t from, uint32_t to)
+{
+	struct dpdk *d = context;
+
+	dpdk_state_move(&d->state, from, to);
+}
+
 /* Has each lcore come between two bursts since the last time? */
 static void watch(struct dpdk *d)
 {
@@ -271,7 +278,7 @@ static void start_or_fall_back(struct dpdk *d)
 static int dpdk_open(const struct dp_options *o, struct dataplane **out, struct error *error)
 {
 	struct dpdk *d = calloc(1, sizeof(*d));
-	struct xdp_hooks hooks = {.steer = true, .grace = grace, .context = d};
+	struct xdp_hooks hooks = {.steer = true, .grace = grace, .moved = moved, .context = d};
 	int err;
 
 	if (!d)

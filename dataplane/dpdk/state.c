@@ -33,6 +33,22 @@ static int map(struct dpdk_state *s, uint64_t bytes)
 	return 0;
 }
 
+/* Sums of a dead one's lcores become the first one's beginning. */
+static void inherit(const struct dpdk_state *from, const struct dpdk_state *to)
+{
+	uint64_t words = counters_size(to->shared->backend_count) / sizeof(uint64_t);
+	uint64_t *sum = (uint64_t *)dpdk_state_counters(to, 0);
+
+	if (!from->shared || from->shared->backend_count != to->shared->backend_count)
+		return;
+	for (uint32_t i = 0; i < from->shared->lcores; i++) {
+		const uint64_t *old = (const uint64_t *)dpdk_state_counters(from, i);
+
+		for (uint64_t w = 0; w < words; w++)
+			sum[w] += old[w];
+	}
+}
+
 int dpdk_state_create(const char *path, uint32_t lcores, uint32_t backend_count,
 		      struct dpdk_state *out, struct error *error)
 {
@@ -45,9 +61,8 @@ int dpdk_state_create(const char *path, uint32_t lcores, uint32_t backend_count,
 		err = error_set(error, -EBUSY, "another fairlead-dpdk runs, pid %d", old.shared->pid);
 	else
 		err = err == -EACCES ? error_set(error, err, "cannot open %s", path) : 0;
-	dpdk_state_close(&old);
 	if (err)
-		return err;
+		goto close_old;
 	/* A new file, never the old one cut short: somebody may have that mapped. */
 	snprintf(new_path, sizeof(new_path), "%s.new", path);
 	unlink(new_path);
@@ -56,7 +71,7 @@ int dpdk_state_create(const char *path, uint32_t lcores, uint32_t backend_count,
 	    map(&s, bytes)) {
 		err = error_set(error, -errno, "cannot make %s: %s", new_path, strerror(errno));
 		dpdk_state_close(&s);
-		return err;
+		goto close_old;
 	}
 	s.shared->pid = getpid();
 	s.shared->lcores = lcores;
@@ -64,14 +79,17 @@ int dpdk_state_create(const char *path, uint32_t lcores, uint32_t backend_count,
 	s.shared->started_s = (uint64_t)time(NULL);
 	for (uint32_t i = 0; i < DPDK_LCORES_MAX; i++)
 		s.shared->quiet[i].seen = UINT64_MAX;
+	inherit(&old, &s);
 	s.shared->magic = MAGIC;
 	if (rename(new_path, path)) {
 		err = error_set(error, -errno, "cannot make %s: %s", path, strerror(errno));
 		dpdk_state_close(&s);
-		return err;
+		goto close_old;
 	}
 	*out = s;
-	return 0;
+close_old:
+	dpdk_state_close(&old);
+	return err;
 }
 
 int dpdk_state_open(const char *path, struct dpdk_state *out)
@@ -124,6 +142,17 @@ struct dpdk_counters *dpdk_state_counters(const struct dpdk_state *s, uint32_t l
 {
 	return (struct dpdk_counters *)((uint8_t *)(s->shared + 1) +
 					lcore * counters_size(s->shared->backend_count));
+}
+
+void dpdk_state_move(const struct dpdk_state *s, uint32_t from, uint32_t to)
+{
+	if (!s->shared || to >= s->shared->backend_count)
+		return;
+	for (uint32_t i = 0; i < s->shared->lcores; i++) {
+		struct lb_backend_counters *c = dpdk_state_counters(s, i)->backends;
+
+		c[to] = from < s->shared->backend_count ? c[from] : (struct lb_backend_counters){0};
+	}
 }
 
 uint64_t dpdk_state_raise(const struct dpdk_state *s)

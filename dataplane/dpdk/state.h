@@ -48,7 +48,8 @@ struct dpdk_state {
 	uint64_t bytes;
 };
 
-/* fairlead-dpdk: a new file at path. -EBUSY: another one runs. */
+/* fairlead-dpdk: a new file at path, which goes on from the counters of a dead one's. -EBUSY: another one
+ * runs. */
 int dpdk_state_create(const char *path, uint32_t lcores, uint32_t backend_count,
 		      struct dpdk_state *out, struct error *error);
 /* Everybody else. -ENOENT: none was made. -EPROTO: of another version. */
@@ -71,6 +72,10 @@ static inline void dpdk_state_offline(struct dpdk_shared *shared, uint32_t lcore
 {
 	__atomic_store_n(&shared->quiet[lcore].seen, UINT64_MAX, __ATOMIC_RELEASE);
 }
+
+/* The counters of a backend's entry that is no longer, or not yet, looked at follow it to another index; from
+ * UINT32_MAX: they begin anew. */
+void dpdk_state_move(const struct dpdk_state *s, uint32_t from, uint32_t to);
 
 /* Has each lcore seen this token? */
 bool dpdk_state_seen(const struct dpdk_state *s, uint64_t token);

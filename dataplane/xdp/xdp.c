@@ -40,6 +40,8 @@ static void backend_moved(void *context, uint32_t from, uint32_t to)
 	if (from != UINT32_MAX)
 		xdp_maps_sum(&dp->maps, XDP_MAP_BACKEND_STATS, from, &counters, sizeof(counters));
 	xdp_maps_store(&dp->maps, XDP_MAP_BACKEND_STATS, to, &counters, sizeof(counters));
+	if (dp->hooks.moved)
+		dp->hooks.moved(dp->hooks.context, from, to);
 }
 
 /* Folders for the pins, on a BPF file system that somebody mounted. */

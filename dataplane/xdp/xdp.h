@@ -24,6 +24,8 @@ struct xdp_hooks {
 	 * driver attaches (attach_jump), and no program of ours is on the uplink. */
 	bool steer;
 	void (*grace)(void *context); /* waits for further readers of the tables; may be NULL */
+	/* A backend's entry is another now (tables_on_move); may be NULL. */
+	void (*moved)(void *context, uint32_t from, uint32_t to);
 	void *context;
 };
 

@@ -152,8 +152,9 @@ class DpdkLifeTest(unittest.TestCase):
         pid = forwarder(self.entry)["pid"]
         entered = reasons(self.entry)["entry_remote"]
         self.through_it(self.kill_forwarder)
-        wait_for(lambda: (forwarder(self.entry) or {"pid": pid})["pid"] != pid, 20, "another one runs")
         self.assertGreater(reasons(self.entry)["entry_remote"], entered)
+        wait_for(lambda: (forwarder(self.entry) or {"pid": pid})["pid"] != pid, 20, "another one runs")
+        self.assertGreater(reasons(self.entry)["entry_remote"], entered, "counters outlive it")
 
     def test_forwarder_killed_without_a_daemon(self):
         """Nobody starts it again: the kernel goes on."""
