@@ -103,7 +103,8 @@ lb_cold int lb_flow_seek(struct lb_env *env, const struct lb_arrival *a, uint64_
 			return lb_flow_has_ended(value, a) ? LB_SEEK_CLOSED : LB_SEEK_FOUND;
 		}
 		other = lb_port_read(env, lb_port_index(lb_flow_port(value), lb_flow_is_udp(key)));
-		if (other.ring && other.target_port_be == a->port.target_port_be)
+		/* A port that is not published now may be again, and its replies look the same then. */
+		if (!other.ring || other.target_port_be == a->port.target_port_be)
 			seen = LB_SEEK_CONFLICT;
 	}
 	return seen;

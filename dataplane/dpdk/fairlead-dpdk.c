@@ -307,6 +307,7 @@ static int run_lcore(void *context)
 		if (idle.tv_nsec && empty > EMPTY_POLLS)
 			nanosleep(&idle, NULL);
 	}
+	worker_stop(&l->worker); /* nobody waits for it to read next hops */
 	dpdk_state_offline(shared, l->number);
 	return 0;
 }
@@ -443,7 +444,9 @@ static int run(struct program *p)
 	if (dpdk_state_create(path, p->lcore_count, dp_view_tables(p->view)->backend_count, &p->state,
 			      &error))
 		return complain("%s", error.message);
-	if (start_eal(p) || start_port(p) || start_lcores(p)) {
+	if (start_eal(p))
+		return -1;
+	if (start_port(p) || start_lcores(p)) {
 		stopping = 1;
 	} else {
 		start_telemetry(p);

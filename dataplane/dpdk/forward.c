@@ -29,6 +29,7 @@ static inline void take_off(struct forwarder *f, struct rte_mbuf *m, struct forw
 	uint8_t *p = (uint8_t *)rte_pktmbuf_adj(m, v->strip);
 
 	if (!p) {
+		f->env.counters->no_room++;
 		rte_pktmbuf_free(m);
 		return;
 	}
@@ -134,7 +135,6 @@ void forward_burst(struct forwarder *f, struct rte_mbuf **in, uint16_t count, st
 	}
 	for (uint16_t i = 0; i < count; i++) {
 		struct lb_frame frame = frame_of(in[i]);
-
 
 		if (likely(pick[i]))
 			lb_uplink_pick(&f->env, &frame, &pending[i], &verdicts[i]);

@@ -19,8 +19,8 @@ enum { FORWARD_BURST = 32 };
 struct forwarder {
 	struct lb_env env;
 	struct next_hops *next_hops; /* towards clients */
-	/* Asks for the way to a client that next_hops does not have, with the frame that waits for it, the
-	 * outer headers taken off; the frame is the callee's from then on. */
+	/* Asks for the way to a client or node that next_hops does not have. The frame that waits for it is
+	 * ready but for its first twelve bytes, and the callee's from then on. */
 	void (*ask)(void *context, uint32_t addr_be, struct rte_mbuf *frame);
 	void *ask_context;
 };

@@ -15,8 +15,9 @@ enum {
 	RING = RESOLVE_WAITING_MAX * 2,
 	AGAIN_MS = 5,        /* between two questions about a neighbour that the kernel looks for */
 	PATIENCE_MS = 1000,  /* as long as the kernel itself would queue */
-	REFRESH_A_TICK = 50, /* clients asked about anew, each 100 ms: the kernel's entries stay fresh */
-	TICK_MS = 100,
+	TICK_MS = 1000,      /* between two rounds of asking about known clients anew */
+	REFRESH_MAX = 500,   /* in a round; the next one goes on from there */
+	REFRESH_NEWS = 5000, /* in a round after routes or neighbours changed; our own questions are news, too */
 };
 
 /* A frame that waits; where from and for whom is in the frame (place_of). */
@@ -43,7 +44,7 @@ struct resolver {
 	uint32_t *known; /* addresses in hops */
 	uint32_t known_count, refresh_next;
 	uint64_t tick_ms;
-	bool refresh_all;
+	bool news;
 	struct resolver_counters counters;
 };
 
@@ -224,6 +225,8 @@ static void try_waiting(struct resolver *r, uint64_t now)
 /* Asks about known clients again, in turn: routes change, neighbours get other addresses. */
 static void refresh(struct resolver *r, uint32_t count)
 {
+	if (count > r->known_count)
+		count = r->known_count;
 	for (uint32_t n = 0; n < count && r->known_count; n++) {
 		uint32_t at = r->refresh_next++ % r->known_count;
 		struct next_hop hop;
@@ -248,16 +251,14 @@ void resolver_work(struct resolver *r, int timeout_ms)
 	poll(fds, 2, timeout_ms);
 	now = now_ms();
 	(void)!read(r->event, &events, sizeof(events));
-	if (neighbours_heard(r->neighbours))
-		r->refresh_all = true;
+	r->news |= neighbours_heard(r->neighbours);
 	take_asked(r, now);
 	try_waiting(r, now);
 	if (now < r->tick_ms)
 		return;
 	r->tick_ms = now + TICK_MS;
-	/* Our own questions make news of their own: a tick's worth at most, unless something moved. */
-	refresh(r, r->refresh_all ? REFRESH_A_TICK * 20 : REFRESH_A_TICK);
-	r->refresh_all = false;
+	refresh(r, r->news ? REFRESH_NEWS : REFRESH_MAX);
+	r->news = false;
 }
 
 struct resolver_counters resolver_counters(const struct resolver *r)

@@ -25,7 +25,7 @@
 #include "mutate.h"
 #include "pair.h"
 
-enum { PACKETS_DEFAULT = 1000000, RESTART = 512, RUN_MAX = 512, BURST = 32 };
+enum { PACKETS_DEFAULT = 1000000, RESTART = 8192, RUN_MAX = 1024, BURST = 32 };
 
 /* A packet and what has to become of it. */
 struct step {

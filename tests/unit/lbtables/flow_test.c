@@ -318,6 +318,27 @@ static void alias(void **state)
 	assert_int_equal(state_of(other), LB_FLOW_REPLIED | LB_FLOW_ESTABLISHED | LB_FLOW_ALIASED);
 }
 
+/* A client uses its port again, through another published port of the task, while the first one is not
+ * published. When that is again, the task's replies to both must still be told apart. */
+static void unpublished_and_back(void **state)
+{
+	struct packet_spec s = request(NODE_ADDR(0), TCP_SYN);
+	struct lb_port web = a.tables.ports[WEB];
+	struct packet p;
+
+	(void)state;
+	establish(CLIENT_PORT);
+	a.tables.ports[WEB] = (struct lb_port){0};
+	a.tables.ports[WEB + 1] = web;
+	s.dport = WEB + 1;
+	packet_build(&p, &s);
+	assert_int_equal(node_uplink(&a, &p).action, LB_DELIVER);
+	assert_int_not_equal(seen_port(&p), CLIENT_PORT);
+	a.tables.ports[WEB] = web;
+	from_task(&p, CLIENT_PORT, TCP_ACK);
+	assert_int_equal(get16(packet_at(&p, 34)), WEB);
+}
+
 /* ICMP errors about an aliased connection name the alias to the task, the real port to the client.
  */
 static void alias_and_icmp(void **state)
@@ -427,6 +448,7 @@ int main(void)
 	    GOLDEN(comes_back),
 	    GOLDEN(race),
 	    GOLDEN(alias),
+	    GOLDEN(unpublished_and_back),
 	    GOLDEN(alias_and_icmp),
 	    GOLDEN(alias_is_not_the_clients_port),
 	    GOLDEN(alias_forgotten),
