@@ -96,6 +96,12 @@ lb_inline uint16_t lb_fold(uint64_t sum)
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)sum;
 }
+/* The same for a sum of a few words. */
+lb_inline uint16_t lb_fold32(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
+}
 /* RFC 1624 equation 3: the checksum field after the words it covers changed by diff. */
 lb_inline uint16_t lb_csum_apply(uint16_t check, uint64_t diff)
 {

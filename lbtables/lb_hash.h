@@ -13,12 +13,11 @@
  */
 #include "lb_bytes.h"
 
-lb_inline uint64_t lb_flow_hash(const uint64_t key[2], uint32_t saddr_be, uint32_t daddr_be,
-				uint16_t sport_be, uint16_t dport_be, uint8_t proto)
+/* a: both addresses; b: protocol and both ports. */
+lb_inline uint64_t lb_flow_hash_words(const uint64_t key[2], uint64_t a, uint64_t b)
 {
-	uint64_t a = ((uint64_t)saddr_be << 32 | daddr_be) ^ key[0];
-	uint64_t b = ((uint64_t)proto << 32 | (uint32_t)sport_be << 16 | dport_be) ^ key[1];
-
+	a ^= key[0];
+	b ^= key[1];
 	a ^= a >> 32;
 	a *= 0xd6e8feb86659fd93ULL;
 	a ^= a >> 32;
@@ -29,6 +28,13 @@ lb_inline uint64_t lb_flow_hash(const uint64_t key[2], uint32_t saddr_be, uint32
 	a *= 0xe7037ed1a0b428dbULL;
 	a ^= a >> 32;
 	return a;
+}
+
+lb_inline uint64_t lb_flow_hash(const uint64_t key[2], uint32_t saddr_be, uint32_t daddr_be,
+				uint16_t sport_be, uint16_t dport_be, uint8_t proto)
+{
+	return lb_flow_hash_words(key, (uint64_t)saddr_be << 32 | daddr_be,
+				  (uint64_t)proto << 32 | (uint32_t)sport_be << 16 | dport_be);
 }
 
 /* The slot of a hash in a ring of size slots: its upper half as a fraction, times size. */

@@ -81,16 +81,6 @@ lb_inline void lb_entry_backend(struct lb_env *env, const struct lb_config *conf
 	}
 }
 
-/* A packet whose owner has to be picked: what the first half of the decision knows. A target that has
- * several packets at once runs the first half for all of them, so that their slots and backends come
- * from memory while others are looked at; but first fragments at once, whose second may be the next. */
-struct lb_pending {
-	struct lb_ip p;
-	struct lb_port port;
-	const struct lb_ring *ring;
-	uint64_t hash;
-};
-
 /* Notes where the later fragments of a first one go. What is left to the kernel may go elsewhere from
  * there, and its later fragments with it. */
 lb_inline void lb_entry_note(struct lb_env *env, const struct lb_ip *p, uint32_t index)
@@ -130,43 +120,29 @@ lb_inline void lb_entry_fragment(struct lb_env *env, const struct lb_frame *fram
 	lb_entry_backend(env, config, p, none, fragment.backend, v);
 }
 
-/* A packet for one of this node's addresses. True: of a published port; its owner has to be picked. */
-lb_inline bool lb_entry(struct lb_env *env, const struct lb_config *config, struct lb_pending *e,
-			struct lb_verdict *v)
+/* A packet for one of this node's addresses. */
+lb_inline void lb_entry(struct lb_env *env, const struct lb_config *config, const struct lb_frame *frame,
+			const struct lb_ip *p, struct lb_verdict *v)
 {
-	const struct lb_ip *p = &e->p;
-
-	e->port = lb_port_read(env, lb_port_index(p->dport_be, p->proto == LB_PROTO_UDP));
-	if (!e->port.ring)
-		return false;
-	e->ring = lb_env_ring(env, e->port.ring);
-	if (!e->ring) {
-		lb_refuse(v, LB_REASON_DROP_INTERNAL);
-		return false;
-	}
-	if (p->ttl <= 1) {
-		lb_answer(p, 11, 0, 0, LB_REASON_ICMP_TIME_EXCEEDED, LB_REASON_DROP_TTL, v);
-		return false;
-	}
-	e->hash = lb_flow_hash(config->key, p->saddr_be, p->daddr_be, p->sport_be, p->dport_be,
-			       p->proto);
-	return true;
-}
-
-/* The second half of the decision, on a verdict that nothing was written into (lb_verdict_init). */
-lb_inline void lb_uplink_pick(struct lb_env *env, const struct lb_frame *frame,
-			      const struct lb_pending *e, struct lb_verdict *v)
-{
-	const struct lb_config *config = lb_env_config(env);
-	const struct lb_ip *p = &e->p;
+	struct lb_port port = lb_port_read(env, lb_port_index(p->dport_be, p->proto == LB_PROTO_UDP));
+	const struct lb_ring *ring;
+	uint64_t hash;
 	uint32_t index;
 
-	if (!config) {
+	if (!port.ring)
+		return;
+	ring = lb_env_ring(env, port.ring);
+	if (!ring) {
 		lb_refuse(v, LB_REASON_DROP_INTERNAL);
 		return;
 	}
-	v->hash = (uint32_t)e->hash;
-	index = lb_ring_pick(env, e->ring, e->hash);
+	if (p->ttl <= 1) {
+		lb_answer(p, 11, 0, 0, LB_REASON_ICMP_TIME_EXCEEDED, LB_REASON_DROP_TTL, v);
+		return;
+	}
+	hash = lb_flow_hash(config->key, p->saddr_be, p->daddr_be, p->sport_be, p->dport_be, p->proto);
+	v->hash = (uint32_t)hash;
+	index = lb_ring_pick(env, ring, hash);
 	if (index == LB_NO_BACKEND) {
 		lb_answer(p, 3, 3, 0, LB_REASON_ICMP_UNREACHABLE, LB_REASON_DROP_NO_BACKEND, v);
 		return;
@@ -184,7 +160,7 @@ lb_inline void lb_uplink_pick(struct lb_env *env, const struct lb_frame *frame,
 	}
 	if (p->fragment_first)
 		lb_entry_note(env, p, index);
-	lb_entry_backend(env, config, p, e->port, index, v);
+	lb_entry_backend(env, config, p, port, index, v);
 }
 
 /* A reply that comes back through the node that the client used. */
@@ -298,49 +274,39 @@ lb_inline void lb_tunnel(struct lb_env *env, const struct lb_config *config,
 		   v);
 }
 
-/* The decision, or its first half: true if lb_uplink_pick has to follow. */
-lb_inline bool lb_uplink_parse(struct lb_env *env, const struct lb_frame *frame,
-			       struct lb_pending *e, struct lb_verdict *v)
-{
-	const struct lb_config *config = lb_env_config(env);
-	uint8_t *ip = frame->data + LB_ETH_LEN;
-	struct lb_ip *p = &e->p;
-
-	lb_verdict_init(v);
-	if (!config || ip + LB_IP_MIN > frame->end)
-		return false;
-	if (frame->data[0] & 1) /* RFC 1122 section 3.2.2: no unicast for us by broadcast */
-		return false;
-	if (lb_load16(frame->data + 12) != LB_ETHERTYPE_IPV4_BE) {
-		if (lb_load16(frame->data + 12) == LB_ETHERTYPE_IPV6_BE && ip[0] >> 4 == 6)
-			v->reason = LB_REASON_IPV6;
-		return false;
-	}
-	if (!lb_is_own(config, lb_load32(ip + 16)))
-		return false;
-	/* What is malformed here is the kernel's to drop and count. */
-	if (lb_parse_ip(p, ip, frame->end, frame->length - LB_ETH_LEN) != LB_PARSED_OK ||
-	    lb_parse_l4(p, frame->end) != LB_PARSED_OK)
-		return false;
-	if (p->fragment_later) {
-		lb_entry_fragment(env, frame, p, v);
-		return false;
-	}
-	if (p->dport_be == config->vxlan_port_be && p->proto == LB_PROTO_UDP && !p->icmp &&
-	    p->daddr_be == config->vtep_be) {
-		if (ip[0] == 0x45 && !p->fragment_first)
-			lb_tunnel(env, config, frame, p, v);
-		return false;
-	}
-	return lb_entry(env, config, e, v);
-}
-
 /* The decision. frame->data is the outermost Ethernet header. */
 lb_inline void lb_uplink(struct lb_env *env, const struct lb_frame *frame, struct lb_verdict *v)
 {
-	struct lb_pending e;
+	const struct lb_config *config = lb_env_config(env);
+	uint8_t *ip = frame->data + LB_ETH_LEN;
+	struct lb_ip p;
 
-	if (lb_uplink_parse(env, frame, &e, v))
-		lb_uplink_pick(env, frame, &e, v);
+	lb_verdict_init(v);
+	if (!config || ip + LB_IP_MIN > frame->end)
+		return;
+	if (frame->data[0] & 1) /* RFC 1122 section 3.2.2: no unicast for us by broadcast */
+		return;
+	if (lb_load16(frame->data + 12) != LB_ETHERTYPE_IPV4_BE) {
+		if (lb_load16(frame->data + 12) == LB_ETHERTYPE_IPV6_BE && ip[0] >> 4 == 6)
+			v->reason = LB_REASON_IPV6;
+		return;
+	}
+	if (!lb_is_own(config, lb_load32(ip + 16)))
+		return;
+	/* What is malformed here is the kernel's to drop and count. */
+	if (lb_parse_ip(&p, ip, frame->end, frame->length - LB_ETH_LEN) != LB_PARSED_OK ||
+	    lb_parse_l4(&p, frame->end) != LB_PARSED_OK)
+		return;
+	if (p.fragment_later) {
+		lb_entry_fragment(env, frame, &p, v);
+		return;
+	}
+	if (p.dport_be == config->vxlan_port_be && p.proto == LB_PROTO_UDP && !p.icmp &&
+	    p.daddr_be == config->vtep_be) {
+		if (ip[0] == 0x45 && !p.fragment_first)
+			lb_tunnel(env, config, frame, &p, v);
+		return;
+	}
+	lb_entry(env, config, frame, &p, v);
 }
 #endif

@@ -88,11 +88,11 @@ lb_inline void lb_patch_outer(uint8_t *p, uint32_t inner_length, uint8_t tos, ui
 {
 	uint8_t ecn = tos & 3;
 	uint16_t total_be = lb_swap16((uint16_t)(inner_length + LB_OUTER_LEN - LB_ETH_LEN));
-	uint64_t sum = (uint64_t)lb_load16(p + 24) + total_be + ((uint32_t)ecn << 8);
+	uint32_t sum = (uint32_t)lb_load16(p + 24) + total_be + ((uint32_t)ecn << 8);
 
 	p[15] = ecn;
 	lb_store16(p + 16, total_be);
-	lb_store16(p + 24, (uint16_t)~lb_fold(sum));
+	lb_store16(p + 24, (uint16_t)~lb_fold32(sum));
 	lb_store16(p + 34, lb_entropy_port_be(hash));
 	lb_store16(p + 38, lb_swap16((uint16_t)(inner_length + 16)));
 }

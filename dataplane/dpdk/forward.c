@@ -4,9 +4,9 @@
 #include <rte_prefetch.h>
 #include <string.h>
 
-#include "lb_uplink.h"
+#include "lb_entry_fast.h"
 
-enum { PREFETCH = 4 };
+enum { PREFETCH = 8 };
 
 /* A frame that waits gets its first twelve bytes from whoever finds the way. */
 static inline void send_or_ask(struct forwarder *f, struct rte_mbuf *m, uint8_t *p, uint32_t addr_be,
@@ -104,40 +104,58 @@ static inline struct lb_frame frame_of(const struct rte_mbuf *m)
 	return (struct lb_frame){.data = data, .end = data + m->data_len, .length = m->pkt_len};
 }
 
-/* A first fragment is decided on before the next frame is looked at, which may be its second. */
-static __attribute__((noinline)) void pick_now(struct forwarder *f, const struct rte_mbuf *m,
-					       const struct lb_pending *e, struct lb_verdict *v)
+static __attribute__((noinline)) void decide(struct forwarder *f, struct rte_mbuf *m,
+					     struct forwarded *done)
 {
 	struct lb_frame frame = frame_of(m);
+	struct lb_verdict v;
 
-	lb_uplink_pick(&f->env, &frame, e, v);
+	lb_uplink(&f->env, &frame, &v);
+	carry_out(f, m, done, &v);
 }
 
+/* Room in front was looked for. */
+static inline void encapsulate_fast(struct forwarder *f, struct rte_mbuf *m, const struct lb_fast *e)
+{
+	uint32_t length = m->pkt_len, offset = m->data_off - (uint32_t)LB_OUTER_LEN;
+	uint8_t *p = (uint8_t *)m->buf_addr + offset;
+
+	lb_env_count_backend(&f->env, e->backend, e->total, e->opening);
+	lb_copy_template(p, e->template);
+	lb_store16(p + 12, LB_ETHERTYPE_IPV4_BE); /* as in lb_write_outer */
+	lb_patch_outer(p, length, e->tos, e->hash);
+	m->data_off = (uint16_t)offset;
+	m->data_len = (uint16_t)(m->data_len + LB_OUTER_LEN);
+	m->pkt_len = length + LB_OUTER_LEN;
+}
+
+/* In two steps, so that slots and backends of some frames come from memory while others are looked at. The
+ * second goes in order: a first fragment is decided on before its next. */
 void forward_burst(struct forwarder *f, struct rte_mbuf **in, uint16_t count, struct forwarded *done)
 {
-	struct lb_pending pending[FORWARD_BURST];
-	struct lb_verdict verdicts[FORWARD_BURST];
-	bool pick[FORWARD_BURST];
+	struct lb_fast fast[FORWARD_BURST];
+	uint32_t encapsulated = 0;
 
 	done->out_count = done->kernel_count = 0;
-	for (uint16_t i = 0; i < count && i < PREFETCH; i++)
+	for (uint32_t i = 0; i < count && i < PREFETCH; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(in[i], void *));
-	for (uint16_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct lb_frame frame = frame_of(in[i]);
 
 		if (i + PREFETCH < count)
 			rte_prefetch0(rte_pktmbuf_mtod(in[i + PREFETCH], void *));
-		pick[i] = lb_uplink_parse(&f->env, &frame, &pending[i], &verdicts[i]);
-		if (unlikely(pick[i] && pending[i].p.fragment_first)) {
-			pick_now(f, in[i], &pending[i], &verdicts[i]);
-			pick[i] = false;
+		lb_entry_fast(&f->env, &frame, &fast[i]);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct rte_mbuf *m = in[i];
+
+		if (likely(fast[i].template && m->data_off >= LB_OUTER_LEN)) {
+			encapsulate_fast(f, m, &fast[i]);
+			done->out[done->out_count++] = m;
+			encapsulated++;
+		} else {
+			decide(f, m, done);
 		}
 	}
-	for (uint16_t i = 0; i < count; i++) {
-		struct lb_frame frame = frame_of(in[i]);
-
-		if (likely(pick[i]))
-			lb_uplink_pick(&f->env, &frame, &pending[i], &verdicts[i]);
-		carry_out(f, in[i], done, &verdicts[i]);
-	}
+	f->env.counters->reasons.packets[LB_REASON_ENTRY_REMOTE] += encapsulated;
 }

@@ -231,6 +231,7 @@ static inline void bpf_node_fill(struct bpf_node *b, const struct lb_tables *t)
 	for (uint32_t udp = 0; udp < 2; udp++)
 		memcpy(b->maps.ports + (udp << 16) + CORPUS_PORT,
 		       t->ports + (udp << 16) + CORPUS_PORT, CORPUS_PORTS * sizeof(*t->ports));
+	b->maps.ports[65536 + CORPUS_VXLAN_PORT] = t->ports[65536 + CORPUS_VXLAN_PORT];
 }
 
 static inline void bpf_node_stop(struct bpf_node *b)

@@ -166,6 +166,8 @@ static void run_steps(uint32_t count)
 			check_entry(s);
 		}
 	}
+	assert_memory_equal(dpdk_side_backends(), entry_side_backends(entry),
+			    bed.node.tables.backend_count * sizeof(struct lb_backend_counters));
 	entry_side_close(entry);
 }
 

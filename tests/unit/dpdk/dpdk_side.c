@@ -142,6 +142,11 @@ uint32_t dpdk_side_poll(uint32_t most)
 	return worker_poll(&side.worker, (uint16_t)most);
 }
 
+const struct lb_backend_counters *dpdk_side_backends(void)
+{
+	return side.counters->backends;
+}
+
 static bool port_stop(uint16_t port, const char *name)
 {
 	int stopped = rte_eth_dev_stop(port);

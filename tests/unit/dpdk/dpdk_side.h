@@ -34,6 +34,8 @@ bool dpdk_side_begin(const struct lb_tables *tables, const struct dpdk_side_fram
 		     uint32_t count);
 /* The next burst, of at most `most`: how many frames it took. */
 uint32_t dpdk_side_poll(uint32_t most);
+/* Of this run so far, as many as the tables have backends; until end. */
+const struct lb_backend_counters *dpdk_side_backends(void);
 /* Ends the run. Counts are of this run. */
 bool dpdk_side_end(struct dpdk_side_counts *counts);
 

@@ -15,14 +15,26 @@ struct entry_side *entry_side_open(struct lb_tables *tables)
 {
 	struct entry_side *e = calloc(1, sizeof(*e));
 
-	if (e)
-		e->env.tables = tables;
+	if (!e)
+		return NULL;
+	e->env.tables = tables;
+	e->env.backend_counters = calloc(tables->backend_count, sizeof(*e->env.backend_counters));
+	if (!e->env.backend_counters) {
+		free(e);
+		return NULL;
+	}
 	return e;
 }
 
 void entry_side_close(struct entry_side *e)
 {
+	free(e->env.backend_counters);
 	free(e);
+}
+
+const struct lb_backend_counters *entry_side_backends(const struct entry_side *e)
+{
+	return e->env.backend_counters;
 }
 
 struct entry_side_result entry_side_uplink(struct entry_side *e, uint8_t *bytes, uint32_t size,

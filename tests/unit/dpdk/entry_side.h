@@ -17,6 +17,8 @@ struct entry_side_result {
 
 struct entry_side *entry_side_open(struct lb_tables *tables);
 void entry_side_close(struct entry_side *e);
+/* Packets, bytes and flows by backend since open, as many as the tables have backends. */
+const struct lb_backend_counters *entry_side_backends(const struct entry_side *e);
 /* bytes[*head .. + *length) of size becomes what would go out. */
 struct entry_side_result entry_side_uplink(struct entry_side *e, uint8_t *bytes, uint32_t size,
 					   uint32_t *head, uint32_t *length);

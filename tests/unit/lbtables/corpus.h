@@ -21,6 +21,7 @@
 enum {
 	CORPUS_PORT = 8000,
 	CORPUS_PORTS = 14,
+	CORPUS_VXLAN_PORT = 4789,
 	CORPUS_FLOW_BUCKETS = 16,
 	CORPUS_TCP_TARGET = 80,
 	CORPUS_UDP_TARGET = 53,
@@ -122,6 +123,8 @@ static inline void corpus_node(struct node *n)
 	corpus_service(n, 10, 12, 0);
 	corpus_service(n, 11, 15, 0);
 	corpus_service(n, 12, 17, 0);
+	/* At the VTEP the tunnel comes first, elsewhere the service. */
+	node_port(n, CORPUS_VXLAN_PORT, true, 1, CORPUS_UDP_TARGET, 0);
 }
 
 static inline uint32_t corpus_client(const struct corpus_choice *c)
