@@ -4,15 +4,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* Cache-line aligned and zeroed. */
+enum { CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
+
+/* Zeroed. Large ones on huge pages where the system gives them when asked: flows and slots are read all over,
+ * and translating an address then costs as much as the read. */
 static void *table_alloc(size_t count, size_t size)
 {
-	size_t bytes = (count * size + 63) & ~(size_t)63;
-	void *p = aligned_alloc(64, bytes);
+	size_t bytes = count * size, align = bytes >= HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
+	void *p;
 
-	if (p)
-		memset(p, 0, bytes);
+	bytes = (bytes + align - 1) & ~(align - 1);
+	p = aligned_alloc(align, bytes);
+	if (!p)
+		return NULL;
+	if (align == HUGE_PAGE)
+		madvise(p, bytes, MADV_HUGEPAGE); /* refused: ordinary pages */
+	memset(p, 0, bytes);
 	return p;
 }
 

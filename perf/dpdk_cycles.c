@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "dpdk_bench.h"
+#include "dpdk_flow_side.h"
 #include "floors.h"
 #include "forward.h"
 #include "harness.h"
@@ -28,6 +29,9 @@ enum {
 	OWN = 0x0a630003,
 	VNI = 4096,
 	PORT = 8000,
+	FLOW_PORT = 8001, /* its task runs here: the decision keeps a flow */
+	TASK = 0x0a00000a,
+	FLOW_BUCKETS = 1 << 18, /* 2M flows in 32 MiB */
 	BACKENDS = 100,
 	NODES = 8,
 	ROUNDS = 9,
@@ -38,7 +42,7 @@ enum {
 	LANES = 2,
 };
 
-enum program { MAKER, CONTROL, ENTRY };
+enum program { MAKER, CONTROL, ENTRY, FLOW };
 
 struct case_ {
 	const char *text;
@@ -54,6 +58,9 @@ static struct case_ cases[] = {
     {.text = "entry, 64k flows", .program = ENTRY, .flows = 1 << 16, .frames = NEAR, .goal = 1.6},
     {.text = "entry, 1M flows", .program = ENTRY, .flows = 1 << 20, .frames = NEAR},
     {.text = "entry, new flows (SYN)", .program = ENTRY, .flows = 0, .frames = NEAR},
+    {.text = "flow table, 1 flow", .program = FLOW, .flows = 1, .frames = NEAR},
+    {.text = "flow table, 64k flows", .program = FLOW, .flows = 1 << 16, .frames = NEAR, .goal = 4},
+    {.text = "flow table, 1M flows", .program = FLOW, .flows = 1 << 20, .frames = NEAR, .goal = 6},
     {.text = "MAC swap, many buffers", .program = CONTROL, .flows = 1 << 20, .frames = FAR},
     {.text = "entry, 1M flows, buffers", .program = ENTRY, .flows = 1 << 20, .frames = FAR, .goal = 3},
 };
@@ -75,6 +82,8 @@ struct lane {
 static struct {
 	struct lb_tables l;
 	struct tables *tables;
+	struct flow_side *flow_side;
+	uint32_t task;
 	struct rte_mempool *pool;
 	struct next_hops *next_hops;
 	struct fragments *fragments;
@@ -86,6 +95,25 @@ static struct {
 static void no_grace(void *context)
 {
 	(void)context;
+}
+
+static int fill_task(void)
+{
+	const struct lb_via via = {htonl(OWN), htonl(OWN)};
+	const struct lb_task task = {.addr_be = htonl(TASK),
+				     .ifindex = 2,
+				     .mac = {2, 0x42, 10, 0, 0, 0xaa},
+				     .mtu = 1450};
+	struct tables_backend backend = {.mac = {2, 0x42, 10, 0, 0, 0xaa}, .weight = 100};
+	struct tables_port port = {FLOW_PORT, htons(80)};
+	struct tables_service service = {
+	    .name = 2, .ports = &port, .port_count = 1, .backends = &backend, .backend_count = 1};
+	int err = tables_set_vias(bed.tables, &via, 1);
+
+	if (!err)
+		err = tables_set_tasks(bed.tables, &task, 1, &backend.task);
+	bed.task = backend.task;
+	return err ? err : tables_set_service(bed.tables, &service, NULL);
 }
 
 static int fill_tables(void)
@@ -106,7 +134,10 @@ static int fill_tables(void)
 					 .backends = backends,
 					 .backend_count = BACKENDS,
 					 .ring_size = LB_RING_SIZE_DEFAULT};
-	int err = lb_tables_alloc(&bed.l);
+	int err;
+
+	bed.l.flow_buckets = FLOW_BUCKETS;
+	err = lb_tables_alloc(&bed.l);
 
 	if (!err)
 		err = tables_open(&bed.l, no_grace, NULL, &bed.tables);
@@ -118,7 +149,9 @@ static int fill_tables(void)
 		backends[b] = (struct tables_backend){.mac = {2, 0x42, 10, 0, 0, (uint8_t)b},
 						      .weight = 100,
 						      .vtep_be = htonl(OWN + 1 + b % NODES)};
-	return err ? err : tables_set_service(bed.tables, &service, NULL);
+	if (!err)
+		err = tables_set_service(bed.tables, &service, NULL);
+	return err ? err : fill_task();
 }
 
 static void make_block(uint8_t *p)
@@ -150,7 +183,8 @@ static int open_bed(void)
 					   SOCKET_ID_ANY);
 	bed.next_hops = next_hops_open(64);
 	bed.fragments = fragments_open(4096);
-	if (!bed.pool || !bed.next_hops || !bed.fragments)
+	bed.flow_side = flow_side_open(&bed.l, bed.task);
+	if (!bed.pool || !bed.next_hops || !bed.fragments || !bed.flow_side)
 		return -ENOMEM;
 	for (int i = 0; i < LANES; i++) {
 		struct dpdk_counters *counters = calloc(
@@ -167,7 +201,7 @@ static int open_bed(void)
 }
 
 /* The frames of a burst as a card leaves them: headers of the next flows, room in front. */
-static inline void make(struct lane *lane, struct rte_mbuf **frames, uint32_t mask)
+static inline void make(struct lane *lane, struct rte_mbuf **frames, uint32_t mask, uint8_t port)
 {
 	for (int i = 0; i < FORWARD_BURST; i++) {
 		struct rte_mbuf *m = frames[i];
@@ -181,6 +215,7 @@ static inline void make(struct lane *lane, struct rte_mbuf **frames, uint32_t ma
 		memcpy(p, bed.block, FLOORS_BLOCK);
 		lb_store32(p + 26, floors_client_be(mixed));
 		lb_store16(p + 34, floors_port_be(mixed));
+		p[37] = port;
 		p[47] = mask == UINT32_MAX ? LB_TCP_SYN : LB_TCP_ACK;
 	}
 }
@@ -218,6 +253,7 @@ static int entry(struct lane *lane, struct rte_mbuf **frames)
 static int run(struct lane *lane, enum program program, uint32_t flows, uint32_t frames,
 	       uint32_t packets, double *cycles)
 {
+	uint8_t port = program == FLOW ? (uint8_t)FLOW_PORT : (uint8_t)PORT;
 	uint64_t start;
 	int err = 0;
 
@@ -227,11 +263,13 @@ static int run(struct lane *lane, enum program program, uint32_t flows, uint32_t
 	for (uint32_t n = 0; n < packets && !err; n += FORWARD_BURST) {
 		struct rte_mbuf **burst = lane->frames + n % frames;
 
-		make(lane, burst, flows - 1);
+		make(lane, burst, flows - 1, port);
 		if (program == CONTROL)
 			control(lane, burst);
 		else if (program == ENTRY)
 			err = entry(lane, burst);
+		else if (program == FLOW)
+			err = flow_side_burst(bed.flow_side, burst, FORWARD_BURST) ? 0 : -EPROTO;
 	}
 	*cycles = (double)(rte_rdtsc_precise() - start) / packets;
 	return err;
@@ -262,8 +300,10 @@ static int measure_round(uint32_t round, uint32_t packets)
 		double maker, again, gross;
 		int err = run(&bed.lanes[0], MAKER, c->flows, c->frames, packets, &maker);
 
-		if (!err) /* warm */
-			err = run(&bed.lanes[0], c->program, c->flows, c->frames, packets / 4, &gross);
+		/* Warm: all flows that a table keeps. */
+		if (!err)
+			err = run(&bed.lanes[0], c->program, c->flows, c->frames,
+				  c->program == FLOW ? packets : packets / 4, &gross);
 		if (!err)
 			err = run(&bed.lanes[0], c->program, c->flows, c->frames, packets, &gross);
 		if (!err && c->program == ENTRY)
