@@ -9,9 +9,8 @@
  *   queue 0 -- receiver --+--[ring]-- worker: decides, sends
  *                         `--[ring]-- worker
  *
- * Receivers only receive: that is a system call and a copy a burst on the devices that have one
- * queue (AF_XDP, tap, packet sockets), and what dearest there cannot be shared should not wait
- * behind a decision.
+ * Receivers decide on nothing. On devices with one queue (AF_XDP, tap, packet sockets) a burst costs them a
+ * system call and a copy, which nobody can share with them.
  */
 #include <rte_mbuf.h>
 #include <rte_ring.h>
