@@ -248,6 +248,20 @@ int show_counters(const struct show *s)
 	return 0;
 }
 
+static json_t *lcores_json(const struct dp_dpdk *d)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < d->lcore_count; i++) {
+		const struct dp_dpdk_lcore *l = &d->lcores[i];
+
+		json_array_append_new(all, json_pack("{s:i, s:I, s:I, s:I}", "cpu", (int)l->cpu,
+						     "received", l->received, "sent", l->sent,
+						     "handed_over", l->handed_over));
+	}
+	return all;
+}
+
 int show_dataplane(const struct show *s)
 {
 	uint32_t ifindex = s->tables->config->uplink_ifindex;
@@ -260,10 +274,11 @@ int show_dataplane(const struct show *s)
 	if (s->json)
 		return print_json(json_pack(
 		    "{s:s, s:s, s:o}", "driver", dpdk ? "dpdk" : "xdp", "uplink", uplink, "dpdk",
-		    dpdk ? json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "pid", d.pid,
+		    dpdk ? json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "pid", d.pid,
 				     "description", d.description, "uptime_seconds", d.uptime_s,
 				     "received", d.received, "sent", d.sent, "to_kernel", d.to_kernel,
-				     "waited", d.waited, "lost", d.lost)
+				     "waited", d.waited, "lost", d.lost, "lcores",
+				     lcores_json(&d))
 			 : json_null()));
 	printf("driver     %s\nuplink     %s, MTU %u\n", dpdk ? "dpdk" : "xdp", uplink,
 	       s->tables->config->uplink_mtu);
@@ -274,6 +289,11 @@ int show_dataplane(const struct show *s)
 	printf("frames     %" PRIu64 " received, %" PRIu64 " sent, %" PRIu64 " to the kernel, %" PRIu64
 	       " waited for a next hop, %" PRIu64 " lost\n",
 	       d.received, d.sent, d.to_kernel, d.waited, d.lost);
+	for (uint32_t i = 0; d.lcore_count > 1 && i < d.lcore_count; i++)
+		printf("CPU %-6u %" PRIu64 " received, %" PRIu64 " sent, %" PRIu64
+		       " handed to other CPUs\n",
+		       d.lcores[i].cpu, d.lcores[i].received, d.lcores[i].sent,
+		       d.lcores[i].handed_over);
 	return 0;
 }
 

@@ -110,11 +110,19 @@ int dp_view_open(const char *pin_dir, const char *run_dir, struct dp_view **view
 		 struct error *error);
 void dp_view_close(struct dp_view *view);
 const struct lb_tables *dp_view_tables(const struct dp_view *view);
-/* The forwarder beside the kernel. Frames; lost: to a full queue, or for want of room in front. */
+/* The forwarder beside the kernel. Frames; lost: to a full queue or ring, or for want of room in
+ * front. */
+enum { DP_DPDK_LCORES_MAX = 64 };
+struct dp_dpdk_lcore {
+	uint32_t cpu;
+	uint64_t received, sent, handed_over; /* the last: to other lcores, which decide and send */
+};
 struct dp_dpdk {
 	int pid;
 	uint64_t uptime_s, received, sent, to_kernel, waited, lost;
 	char description[256]; /* device, queues, CPUs, memory */
+	uint32_t lcore_count;
+	struct dp_dpdk_lcore lcores[DP_DPDK_LCORES_MAX];
 };
 /* False: none runs. */
 bool dp_view_dpdk(const struct dp_view *view, struct dp_dpdk *out);

@@ -23,8 +23,9 @@
 #include "harness.h"
 #include "histogram.h"
 #include "pktgen_frames.h"
+#include "pool.h"
 
-enum { BURST = 32, DESCRIPTORS = 2048, POOL = 16383, FLOWS_MAX = 1 << 22, DRAIN_MS = 200 };
+enum { BURST = 32, DESCRIPTORS = 2048, POOL = 16383, FLOWS_MAX = 1 << 22, DRAIN_MS = 200, LINK_MS = 5000 };
 
 static const char usage[] =
     "usage: fairlead-bench pktgen --device ARGS --mac MAC --to ADDRESS:PORT [options]\n"
@@ -229,8 +230,9 @@ static int start_ports(struct pktgen *g)
 {
 	struct rte_ether_addr mac;
 
-	g->pool = rte_pktmbuf_pool_create("frames", POOL, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-					  SOCKET_ID_ANY);
+	bool af_xdp = strstr(g->device, "net_af_xdp") || (g->receive && strstr(g->receive, "net_af_xdp"));
+
+	g->pool = pool_create(POOL, pool_buffer_size(RTE_ETHER_MTU, af_xdp), SOCKET_ID_ANY);
 	if (!g->pool)
 		return complain("memory for frames", rte_strerror(rte_errno));
 	if (rte_eth_dev_count_avail() < (g->receive ? 2 : 1))
@@ -242,6 +244,19 @@ static int start_ports(struct pktgen *g)
 	rte_eth_macaddr_get(g->tx_port, &mac);
 	memcpy(g->plan.src_mac, &mac, 6);
 	return 0;
+}
+
+/* memif's other end may come later, and what is sent before that is refused. */
+static void await_link(uint16_t port)
+{
+	struct rte_eth_link link = {0};
+
+	for (int ms = 0; ms < LINK_MS; ms++) {
+		if (rte_eth_link_get_nowait(port, &link) || link.link_status)
+			return;
+		rte_delay_us_sleep(1000);
+	}
+	fprintf(stderr, "pktgen: device %u has no link\n", port);
 }
 
 /* Headers of all flows, made once; a frame's rest is zeros, whose sum is nothing. */
@@ -370,6 +385,8 @@ int dpdk_pktgen(int argc, char **argv)
 		return 1;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	await_link(g.tx_port);
+	await_link(g.rx_port);
 	report(&g, run(&g));
 	rte_eth_dev_stop(g.tx_port);
 	rte_eth_dev_close(g.tx_port);

@@ -2,8 +2,8 @@
 #ifndef FL_DPDK_FORWARD_H
 #define FL_DPDK_FORWARD_H
 /*
- * A burst of frames from the uplink through the forwarding decision. Run to completion on one lcore: no
- * frame is handed to another.
+ * A burst of frames from the uplink through the forwarding decision, on the lcore that received it or that
+ * it was handed to (spread.h).
  *
  *   in --> decision --+--> out: encapsulated, returned to its client, answered by ICMP
  *                     +--> kernel: untouched; not ours, or for a task of this node

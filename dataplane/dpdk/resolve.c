@@ -63,11 +63,21 @@ static struct place *place_of(struct rte_mbuf *frame)
 	return (struct place *)&frame->hash;
 }
 
+/* Where the lcore is, or wherever there is memory. */
+static struct rte_ring *make_ready_ring(unsigned int lcore, int node)
+{
+	char name[RTE_RING_NAMESIZE];
+	struct rte_ring *ring;
+
+	snprintf(name, sizeof(name), "ready_%u", lcore);
+	ring = rte_ring_create(name, RING, node, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return ring ? ring : rte_ring_create(name, RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
 struct resolver *resolver_open(struct next_hops *hops, uint32_t ifindex, const uint8_t mac[6],
-			       unsigned int lcores)
+			       unsigned int lcores, const int *nodes)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
-	char name[RTE_RING_NAMESIZE];
 
 	if (!r)
 		return NULL;
@@ -80,8 +90,7 @@ struct resolver *resolver_open(struct next_hops *hops, uint32_t ifindex, const u
 	r->ready = calloc(lcores, sizeof(struct rte_ring *));
 	r->asked = rte_ring_create("asked", RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	for (unsigned int i = 0; r->ready && i < lcores; i++) {
-		snprintf(name, sizeof(name), "ready_%u", i);
-		r->ready[i] = rte_ring_create(name, RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		r->ready[i] = make_ready_ring(i, nodes[i]);
 		r->lcores = r->ready[i] ? i + 1 : r->lcores;
 	}
 	if (r->event >= 0 && r->neighbours && r->known && r->asked && r->lcores == lcores)

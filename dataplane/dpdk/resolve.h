@@ -15,9 +15,9 @@ enum { RESOLVE_WAITING_MAX = 1024, RESOLVE_KNOWN_MAX = 1 << 16 };
 
 struct resolver;
 
-/* mac: the uplink's own. NULL: out of memory or sockets. */
+/* mac: the uplink's own. nodes: the lcores' NUMA nodes. NULL: out of memory or sockets. */
 struct resolver *resolver_open(struct next_hops *hops, uint32_t ifindex, const uint8_t mac[6],
-			       unsigned int lcores);
+			       unsigned int lcores, const int *nodes);
 void resolver_close(struct resolver *r);
 
 /* An lcore: frame waits for the way to addr_be. False: too many wait, it was freed. */

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const uint64_t MAGIC = 0x666c64706b303031; /* changes with the layout */
+static const uint64_t MAGIC = 0x666c64706b303032; /* changes with the layout */
 
 static uint64_t counters_size(uint32_t backend_count)
 {

@@ -23,7 +23,10 @@ enum { DPDK_LCORES_MAX = 64 };
 /* One lcore's; nobody else writes. */
 struct dpdk_counters {
 	struct lb_reason_counters reasons;
-	uint64_t received, sent, to_kernel, no_room, not_sent, no_next_hop, unreachable;
+	uint64_t received; /* and decided on; spread.h's receivers only hand over */
+	uint64_t sent, to_kernel, no_room, not_sent, no_next_hop;
+	uint64_t handed_over, ring_full; /* to other lcores, or lost on the way there */
+	uint64_t bad_checksum;           /* of the IP header, the device said */
 	struct lb_backend_counters backends[]; /* as many as the tables have */
 } __attribute__((aligned(64)));
 
@@ -39,6 +42,7 @@ struct dpdk_shared {
 	uint64_t started_s;
 	uint64_t token;
 	char description[256]; /* device, queues, memory */
+	uint32_t cpu[DPDK_LCORES_MAX];
 	struct dpdk_quiet quiet[DPDK_LCORES_MAX];
 };
 

@@ -29,7 +29,7 @@ int uplink_read(const char *name, struct uplink *out)
 {
 	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
-	struct uplink u = {.ifindex = if_nametoindex(name), .rx_queues = 1};
+	struct uplink u = {.ifindex = if_nametoindex(name), .xsk_queues = 1};
 	struct ifreq ifr = {0};
 	int fd, err;
 
@@ -48,12 +48,23 @@ int uplink_read(const char *name, struct uplink *out)
 	if (!err && !interface_ioctl(fd, name, SIOCETHTOOL, &ifr))
 		u.virtual_link = !strcmp(driver.driver, "veth");
 	ifr.ifr_data = (void *)&channels;
-	if (!err && !interface_ioctl(fd, name, SIOCETHTOOL, &ifr) &&
-	    channels.rx_count + channels.combined_count)
-		u.rx_queues = channels.rx_count + channels.combined_count;
+	if (!err && !interface_ioctl(fd, name, SIOCETHTOOL, &ifr) && channels.combined_count)
+		u.xsk_queues = channels.combined_count;
 	close(fd);
 	if (!err)
 		*out = u;
+	return err;
+}
+
+int uplink_set_mtu(const char *name, uint32_t mtu)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+	struct ifreq ifr = {.ifr_mtu = (int)mtu};
+
+	if (fd < 0)
+		return -errno;
+	err = interface_ioctl(fd, name, SIOCSIFMTU, &ifr);
+	close(fd);
 	return err;
 }
 

@@ -11,11 +11,13 @@ struct uplink {
 	uint32_t mtu;
 	uint8_t mac[6];
 	bool virtual_link; /* veth: XDP_TX reaches nobody */
-	uint32_t rx_queues; /* at least 1 */
+	uint32_t xsk_queues; /* that net_af_xdp knows of: combined channels, else 1 */
 };
 
 /* 0, or a negative errno (-ENODEV: no such interface). */
 int uplink_read(const char *name, struct uplink *out);
+/* 0, or a negative errno. */
+int uplink_set_mtu(const char *name, uint32_t mtu);
 
 struct neighbours;
 

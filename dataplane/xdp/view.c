@@ -50,6 +50,8 @@ void dp_view_close(struct dp_view *view)
 	free(view);
 }
 
+_Static_assert((int)DP_DPDK_LCORES_MAX == (int)DPDK_LCORES_MAX, "");
+
 bool dp_view_dpdk(const struct dp_view *view, struct dp_dpdk *out)
 {
 	const struct dpdk_shared *shared = view->dpdk.shared;
@@ -57,7 +59,8 @@ bool dp_view_dpdk(const struct dp_view *view, struct dp_dpdk *out)
 	if (!dpdk_state_alive(&view->dpdk) || !__atomic_load_n(&shared->running, __ATOMIC_ACQUIRE))
 		return false;
 	*out = (struct dp_dpdk){.pid = shared->pid,
-				.uptime_s = (uint64_t)time(NULL) - shared->started_s};
+				.uptime_s = (uint64_t)time(NULL) - shared->started_s,
+				.lcore_count = shared->lcores};
 	snprintf(out->description, sizeof(out->description), "%s", shared->description);
 	for (uint32_t i = 0; i < shared->lcores; i++) {
 		const struct dpdk_counters *c = dpdk_state_counters(&view->dpdk, i);
@@ -66,7 +69,9 @@ bool dp_view_dpdk(const struct dp_view *view, struct dp_dpdk *out)
 		out->sent += c->sent;
 		out->to_kernel += c->to_kernel;
 		out->waited += c->no_next_hop;
-		out->lost += c->no_room + c->not_sent;
+		out->lost += c->no_room + c->not_sent + c->ring_full;
+		out->lcores[i] = (struct dp_dpdk_lcore){shared->cpu[i], c->received, c->sent,
+							c->handed_over};
 	}
 	return true;
 }

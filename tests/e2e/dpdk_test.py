@@ -11,18 +11,22 @@ mesh, and besides: who forwards, what is left to the kernel, and what survives w
 import json
 import os
 import signal
+import socket
 import time
 import unittest
 
 from downloads import Downloads
 from keepalive import KeepAlive
 from published_port_test import PublishedPort
-from support import (BUILD, WEB, Http, checksum_errors, connect, file_digest, http_to, make_socket, reasons,
-                     services, start_lab, wait_for)
+from support import (BUILD, ECHO, WEB, Http, ask_udp, checksum_errors, connect, file_digest, http_to, make_socket, reasons,
+                     send_until_answered, services, start_lab, wait_for)
 
 # An lcore that never sleeps would have one of the few CPUs of a test machine to itself.
-DPDK = ["--dataplane", "dpdk", "--dpdk", "--idle 20 --memory 256"]
+IDLE = "--idle 20 --memory 256"
+DPDK = ["--dataplane", "dpdk", "--dpdk", IDLE]
+CPUS = sorted(os.sched_getaffinity(0))
 MIB = 1 << 20
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # Python 3.11 does not name them
 
 needs_dpdk = unittest.skipUnless((BUILD / "dataplane/dpdk/fairlead-dpdk").exists(), "built without DPDK")
 
@@ -51,7 +55,7 @@ class DpdkEntry(PublishedPort):
         after = forwarder(self.entry)
         self.assertEqual(after["pid"], before["pid"])
         self.assertGreater(after["received"] - before["received"], 200 * 4)
-        self.assertEqual(after["lost"], 0)
+        self.assertEqual(after["lost"], before["lost"])
         self.assertEqual(self.kernel_runs(), kernel, "the kernel's program decided on none of them")
 
     def kernel_runs(self):
@@ -95,6 +99,44 @@ class DpdkSymmetricTest(DpdkEntry, unittest.TestCase):
 @needs_dpdk
 class DpdkDsrTest(DpdkEntry, unittest.TestCase):
     ret = "dsr"
+
+
+def lcores(host, before=None):
+    """[(received, handed over)] of each lcore, since an earlier call if that is given."""
+    now = [(lcore["received"], lcore["handed_over"]) for lcore in forwarder(host)["lcores"]]
+    return [tuple(a - b for a, b in zip(*pair)) for pair in zip(now, before)] if before else now
+
+
+@needs_dpdk
+class DpdkSpreadTest(DpdkEntry, unittest.TestCase):
+    """One queue and three lcores: the first receives for the others (RSS in software)."""
+    daemon_arguments = {3: ["--dataplane", "dpdk", "--dpdk",
+                            f"{IDLE} --cores {CPUS[0]},{CPUS[-1]},{CPUS[-1]}"]}
+
+    def test_all_work(self):
+        before = lcores(self.entry)
+        self.assertEqual(self.client.flows(f"{self.entry.ip}:{WEB}", 200).errors, {})
+        (received, handed), *workers = lcores(self.entry, before)
+        self.assertEqual((received, len(workers)), (0, 2))
+        self.assertGreater(min(count for count, _ in workers), handed / 4)
+        self.assertAlmostEqual(sum(count for count, _ in workers), handed, delta=100)  # some are on their way
+        self.assertIn(f"1 queue, CPU {CPUS[0]} receiving for CPU {CPUS[-1]},{CPUS[-1]}",
+                      forwarder(self.entry)["description"])
+
+
+@needs_dpdk
+class DpdkVethQueuesTest(unittest.TestCase):
+    """A veth with two queues, of which net_af_xdp knows one: it counts combined channels, and a veth has none."""
+
+    def test_the_first_queue_is_taken(self):
+        lab = start_lab(self, hosts=2)
+        mesh = lab.mesh([lab.service("web", WEB, 80, [lab.host(1).task("web1")])])
+        lab.host(2).run("ethtool -L eth0 rx 2 tx 2")
+        lab.host(1).start_daemon(mesh)
+        lab.host(2).start_daemon(mesh, DPDK, timeout=60)
+        self.assertEqual(lab.client.flows(f"{lab.host(2).ip}:{WEB}", 50).answers, {"web1": 50})
+        self.assertIn("AF_XDP, 1 queue, CPU", forwarder(lab.host(2))["description"])
+        self.assertGreater(forwarder(lab.host(2))["received"], 50)
 
 
 @needs_dpdk
@@ -260,24 +302,33 @@ class OwnDeviceTest(unittest.TestCase):
 
         wire -- eth0 -- net_af_xdp0 [fairlead-dpdk] net_tap0 -- fl0 10.99.0.3 -- kernel, XDP, web3
     """
+    device, more, mtu = "net_af_xdp0,iface=eth0", "", 1500
+
+    @classmethod
+    def connect_wire(cls):
+        """What the device needs besides eth0."""
 
     @classmethod
     def setUpClass(cls):
-        cls.lab = start_lab(cls, hosts=3)
+        cls.lab = start_lab(cls, hosts=3, mtu=cls.mtu, client_mtu=cls.mtu)
         cls.client, cls.entry = cls.lab.client, cls.lab.host(3)
         cls.tasks = [cls.lab.host(n).task(f"web{n}") for n in (1, 2, 3)]
+        cls.echoes = [cls.lab.host(n).task(f"echo{n}", "udpecho", port=ECHO) for n in (1, 2)]
         cls.mesh = cls.lab.mesh([cls.lab.service("web", WEB, 80, cls.tasks),
-                                 cls.lab.service("far", WEB + 1, 80, cls.tasks[:2])])
+                                 cls.lab.service("far", WEB + 1, 80, cls.tasks[:2]),
+                                 cls.lab.service("echo", ECHO, ECHO, cls.echoes, protocol="udp")])
         cls.digest = cls.lab.blob("file", 16)
         for host in cls.lab.hosts[:2]:
             host.start_daemon(cls.mesh)
         mac = cls.entry.output("cat /sys/class/net/eth0/address").strip()
-        cls.entry.run(f"ip tuntap add dev fl0 mode tap multi_queue && ip link set fl0 address {mac} up && "
+        cls.entry.run(f"ip tuntap add dev fl0 mode tap multi_queue && "
+                      f"ip link set fl0 address {mac} mtu {cls.mtu} up && "
                       f"ip address del {cls.entry.ip}/24 dev eth0 && "
                       f"ip address add {cls.entry.ip}/24 dev fl0")
+        cls.connect_wire()
         cls.entry.start_daemon(cls.mesh, [
             "--uplink", "fl0", "--dataplane", "dpdk", "--dpdk",
-            f"--device net_af_xdp0,iface=eth0 --kernel net_tap0,iface=fl0,mac={mac} --idle 20 --memory 256"],
+            f"--device {cls.device} --kernel net_tap0,iface=fl0,mac={mac} {IDLE} {cls.more}"],
             timeout=60)
 
     def test_both_worlds(self):
@@ -286,7 +337,7 @@ class OwnDeviceTest(unittest.TestCase):
         far = self.client.flows(f"{self.entry.ip}:{WEB + 1}", 200)
         self.assertEqual((far.errors, set(far.answers)), ({}, {"web1", "web2"}))
         between = forwarder(self.entry)
-        self.assertEqual(between["to_kernel"], before["to_kernel"], "all of it was for other nodes")
+        self.assertLess(between["to_kernel"] - before["to_kernel"], 50, "all of it was for other nodes, but ARP")
         own = self.client.flows(f"{self.entry.ip}:{WEB}", 200)
         self.assertEqual((own.errors, set(own.answers)), ({}, {"web1", "web2", "web3"}))
         self.assertGreater(forwarder(self.entry)["to_kernel"], between["to_kernel"])
@@ -300,6 +351,15 @@ class OwnDeviceTest(unittest.TestCase):
                 self.assertEqual(file_digest(task.uploads / "file"), self.digest)
         self.assertEqual(checksum_errors(self.lab), {})
 
+    def test_fragments(self):
+        """The forwarder does them itself here, and later ones follow their first."""
+        before = reasons(self.entry)["entry_remote"]
+        for text in ("fragment" * (self.mtu * 3 // 8), "fragment" * (self.mtu * 5 // 8)):
+            for _ in range(10):
+                answer = ask_udp(self.client, self.entry.ip, text)[0]
+                self.assertEqual(answer[2], text)
+        self.assertGreaterEqual(reasons(self.entry)["entry_remote"] - before, 10 * (4 + 6))
+
     def test_telemetry(self):
         self.client.flows(f"{self.entry.ip}:{WEB + 1}", 20)
 
@@ -309,6 +369,113 @@ class OwnDeviceTest(unittest.TestCase):
         self.assertGreaterEqual(shown["received"], frames["received"])
         self.assertGreater(frames["received"], 0)
         self.assertGreater(ask("/fairlead/reasons")["entry_remote"], 0)
+
+
+@needs_dpdk
+@unittest.skipUnless(os.path.exists("/dev/net/tun"), "no tap devices here")
+class OwnDeviceSpreadTest(OwnDeviceTest):
+    """The same device with one queue, and three lcores."""
+    more = f"--cores {CPUS[0]},{CPUS[-1]},{CPUS[-1]}"
+
+    def test_all_work(self):
+        before = lcores(self.entry)
+        self.assertEqual(self.client.flows(f"{self.entry.ip}:{WEB + 1}", 200).errors, {})
+        (received, handed), *workers = lcores(self.entry, before)
+        self.assertEqual(received, 0)
+        self.assertAlmostEqual(sum(count for count, _ in workers), handed, delta=100)  # some are on their way
+        self.assertGreater(min(count for count, _ in workers), handed / 4)
+
+
+@needs_dpdk
+@unittest.skipUnless(os.path.exists("/dev/net/tun"), "no tap devices here")
+class OwnDeviceQueuesTest(OwnDeviceTest):
+    """
+    A device with a queue for each lcore, which the kernel's tap fills by flows.
+
+        wire -- eth0 -- bridge -- wire0 -- net_tap1 [fairlead-dpdk] net_tap0 -- fl0
+    """
+    device, more = "net_tap1,iface=wire0", f"--cores {CPUS[0]},{CPUS[-1]}"
+
+    @classmethod
+    def connect_wire(cls):
+        """A bridge keeps frames for its ports' own addresses, so eth0 gets another one."""
+        cls.entry.run("ip link set eth0 down && ip link set eth0 address 02:00:00:00:00:03 && "
+                      "ip tuntap add dev wire0 mode tap multi_queue && "
+                      "ip link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0 && "
+                      "ip link set eth0 master br0 up && ip link set wire0 master br0 up && ip link set br0 arp off up")
+
+    def test_both_work(self):
+        before = lcores(self.entry)
+        self.assertEqual(self.client.flows(f"{self.entry.ip}:{WEB + 1}", 200).errors, {})
+        work = lcores(self.entry, before)
+        total = sum(received for received, _ in work)
+        self.assertGreater(min(received for received, _ in work), total / 10)
+        self.assertEqual([handed for _, handed in work], [0, 0])
+        self.assertIn("2 queues by RSS, CPU", forwarder(self.entry)["description"])
+
+
+@needs_dpdk
+@unittest.skipUnless(os.path.exists("/dev/net/tun"), "no tap devices here")
+class OwnDeviceJumboTest(OwnDeviceTest):
+    """
+    An MTU of 9000, over a packet socket (libpcap's; net_af_packet and net_tap say that they cannot, AF_XDP
+    cannot). The kernel gets those frames too; it must not answer them. What is for the node itself goes through
+    net_tap, which takes 1500.
+    """
+    device, mtu = "net_pcap1,rx_iface_in=eth0,tx_iface=eth0", 9000
+
+    @classmethod
+    def connect_wire(cls):
+        cls.entry.run("ethtool -K eth0 gro off && ip link set eth0 arp off && "
+                      "echo 1 > /proc/sys/net/ipv4/conf/eth0/rp_filter")
+
+    def test_data_is_intact(self):
+        for task in self.tasks[:2]:
+            with self.subTest(task=task.name), http_to(task, self.client, self.entry.ip) as http:
+                http.put("/upload/file", self.lab.static / "file")
+                self.assertEqual(http.digest("/file"), self.digest)
+                self.assertEqual(file_digest(task.uploads / "file"), self.digest)
+        self.assertEqual(checksum_errors(self.lab), {})
+
+    def test_the_kernel_is_given_less(self):
+        said = self.entry.output("cat /run/fairlead/dpdk.log")
+        self.assertIn("bytes at the most: longer packets for this node itself", said)
+        self.assertIn("mtu 9000", self.entry.output("ip link show fl0"), "net_tap had set 1500")
+
+    def test_long_datagrams(self):
+        """Whole on the way in, through the tunnel and back."""
+        whole = (socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+        text = "jumbo" * 1600
+        lost = forwarder(self.entry)["lost"]
+        with self.lab.capture(self.lab.switch, "udp port 4789 and greater 8000", "host3", snaplen=128) as capture, \
+                make_socket(self.client, socket.SOCK_DGRAM, options=[whole]) as asking:
+            asking.connect((self.entry.ip, ECHO))
+            for _ in range(20):
+                self.assertEqual(send_until_answered(asking, text).split(" ")[2], text)
+            self.assertGreaterEqual(capture.count("greater", "8000"), 40)
+        self.assertEqual(forwarder(self.entry)["lost"], lost)
+        self.assertIn("MTU 9000", forwarder(self.entry)["description"])
+
+    def test_long_segments(self):
+        with self.lab.capture(self.lab.switch, "udp port 4789 and greater 8900", "host3", snaplen=128) as capture, \
+                http_to(self.tasks[0], self.client, self.entry.ip, WEB) as http:
+            http.put("/upload/file", self.lab.static / "file")
+            self.assertEqual(http.digest("/file"), self.digest)
+            self.assertGreater(capture.count("greater", "8900"), 1000)
+        self.assertEqual(file_digest(self.tasks[0].uploads / "file"), self.digest)
+
+    def test_too_long_for_a_device(self):
+        """Refused with a reason, and nothing is changed."""
+        for device, reason in (("net_af_xdp1,iface=dummy0", "AF_XDP's buffers are a page, 3506 is the most"),
+                               ("net_af_packet1,iface=dummy0", "net_af_packet1,iface=dummy0 takes 1500 at the most")):
+            with self.subTest(device=device):
+                self.entry.run("ip link add dummy0 type veth peer name dummy1 && ip link set dummy0 up")
+                said = self.entry.run([BUILD / "dataplane/dpdk/fairlead-dpdk", "--uplink", "fl0", "--device", device,
+                                       "--memory", "128", "--run-dir", "/tmp", "--eal", "--file-prefix=other"],
+                                      check=False)
+                self.entry.run("ip link del dummy0")
+                self.assertEqual(said.returncode, 1)
+                self.assertIn(f"MTU 9000: {reason}", said.stderr)
 
 
 class NoForwarderTest(unittest.TestCase):

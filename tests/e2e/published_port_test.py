@@ -29,6 +29,7 @@ class PublishedPort:
     def setUpClass(cls):
         cls.lab = start_lab(cls, hosts=3, routed=cls.routed)
         cls.client = cls.lab.client
+        cls.prepare()
         cls.webs = [cls.lab.host(n).task(f"web{n}") for n in (1, 2)]
         cls.echoes = [cls.lab.host(n).task(f"echo{n}", "udpecho", port=ECHO) for n in (1, 2)]
         cls.mesh = cls.lab.mesh([
@@ -38,6 +39,10 @@ class PublishedPort:
             host.start_daemon(cls.mesh, cls.daemon_arguments.get(host.number, ()), timeout=60)
         cls.small = cls.lab.blob("small", SMALL_MIB)
         cls.big = cls.lab.blob("big", BIG_MIB)
+
+    @classmethod
+    def prepare(cls):
+        """What is special about the machines of a subclass."""
 
     def tearDown(self):
         self.assertEqual(checksum_errors(self.lab), {})
