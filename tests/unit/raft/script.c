@@ -521,6 +521,40 @@ static void cmd_disks(struct cluster *cluster, struct words *words)
 	}
 }
 
+static void position(struct words *words, uint64_t *index, uint64_t *term)
+{
+	const char *word = next(words), *slash = word ? strchr(word, '/') : NULL;
+
+	if (!slash)
+		fail_msg("index/term is missing");
+	*index = strtoull(word, NULL, 10);
+	*term = strtoull(slash + 1, NULL, 10);
+}
+
+/* send 1 -> 2 append term 5 after 2/2 commit 4 [entries 5 5]: by hand; the terms of its entries. */
+static void cmd_send(struct cluster *cluster, struct words *words)
+{
+	struct raft_message m = {.type = RAFT_APPEND};
+	struct raft_entry entries[WORDS_MAX];
+
+	way(words, &m.from, &m.to);
+	assert_true(next_is(words, "append") && next_is(words, "term"));
+	m.term = number(words);
+	assert_true(next_is(words, "after"));
+	position(words, &m.index, &m.log_term);
+	assert_true(next_is(words, "commit"));
+	m.commit = number(words);
+	if (next_is(words, "entries"))
+		for (; next_is_number(words); m.entry_count++)
+			entries[m.entry_count] =
+			    (struct raft_entry){.index = m.index + 1 + m.entry_count,
+						.term = number(words),
+						.type = RAFT_ENTRY_EMPTY};
+	m.entries = entries;
+	assert_non_null(cluster->nodes[m.to].r);
+	assert_int_equal(raft_step(cluster->nodes[m.to].r, &m), 0);
+}
+
 static void cmd_network(struct cluster *cluster, struct words *words)
 {
 	(void)words;
@@ -565,6 +599,7 @@ static const struct {
     {"progress", cmd_progress},
     {"disks", cmd_disks},
     {"network", cmd_network},
+    {"send", cmd_send},
 };
 
 static void run_command(struct cluster *cluster, const char *line)
