@@ -117,29 +117,24 @@ static void test_members_of_no_sense(void **state)
 		size_t at;
 		uint8_t value;
 	} faults[] = {
-	    {0, 0},     /* version */
-	    {0, 2},     /* version */
-	    {1, 17},    /* more than there may be */
-	    {1, 2},     /* fewer than there are */
-	    {2, 0},     /* id 0 */
-	    {30, 0x11}, /* fine as such: see below */
-	    {10, 0},    /* role */
-	    {10, 3},    /* role */
-	    {11, 11},   /* length into the next member */
-	    {12, 1},    /* length past the end */
-	    {13, 0},    /* NUL within an address */
+	    {0, 0},   /* version */
+	    {0, 2},   /* version */
+	    {1, 17},  /* more than there may be */
+	    {1, 2},   /* fewer than there are */
+	    {2, 0},   /* id 0 */
+	    {10, 0},  /* role */
+	    {10, 3},  /* role */
+	    {11, 11}, /* length into the next member */
+	    {12, 1},  /* length past the end */
+	    {13, 0},  /* NUL within an address */
 	};
-	struct raft_members members = three(), decoded;
+	struct raft_members members = three();
 	struct raft_bytes *bytes = raft_members_encode(&members);
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		uint8_t held = bytes->data[faults[i].at];
 		bytes->data[faults[i].at] = faults[i].value;
-		if (held == faults[i].value)
-			assert_int_equal(raft_members_decode(bytes->data, bytes->size, &decoded),
-					 0);
-		else
-			assert_refused(bytes->data, bytes->size);
+		assert_refused(bytes->data, bytes->size);
 		bytes->data[faults[i].at] = held;
 	}
 	/* Not in order, and twice the same. */
