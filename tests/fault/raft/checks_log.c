@@ -236,7 +236,7 @@ void checks_opened(struct member *m)
 {
 	m->commit_seen = m->log.base;
 	m->leads_in = m->taken_in = m->leader_heard = 0;
-	m->ticks = 0;
+	m->ticks = m->deaf_ticks = 0;
 	memset(m->commits, 0, sizeof(m->commits));
 	memset(m->flows, 0, WORLD_MEMBERS_MAX * sizeof(*m->flows));
 	for (uint64_t i = m->log.base + 1; i <= journal_last(&m->log); i++)

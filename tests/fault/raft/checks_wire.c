@@ -12,7 +12,9 @@ enum { ENTRY_BYTES_MAX = 4096 };
 
 static void check_vote(struct member *m, const struct raft_message *message, uint64_t voted_for)
 {
-	if (ledger_find(&m->world->ledger.votes, m->id, message->term) != voted_for)
+	/* A newer term on disk keeps it from voting again in this one, too. */
+	if (m->disk.hard.term <= message->term &&
+	    ledger_find(&m->world->ledger.votes, m->id, message->term) != voted_for)
 		world_fail(m->world, "persist-before-reply",
 			   "member %" PRIu64 " says %s in term %" PRIu64
 			   ", but its disk knows of no such vote",
@@ -185,7 +187,7 @@ static bool hears_of_majority(const struct member *m)
 		voters++;
 		heard += other &&
 			 (other == m ||
-			  m->heard[other->slot] + 3 * m->world->raft.election_ticks >= m->ticks);
+			  m->heard[other->slot] + m->world->raft.election_ticks >= m->ticks);
 	}
 	return heard > voters / 2;
 }
@@ -203,7 +205,8 @@ void checks_ticked(struct member *m)
 {
 	m->commits[++m->ticks % MEMBER_COMMITS] = m->status.commit;
 	check_campaign(m, count_voters(&m->status.members) <= 1);
-	if (member_is_leader(m) && !hears_of_majority(m))
+	m->deaf_ticks = member_is_leader(m) && !hears_of_majority(m) ? m->deaf_ticks + 1 : 0;
+	if (m->deaf_ticks > 2 * m->world->raft.election_ticks)
 		world_fail(m->world, "check-quorum",
 			   "leader %" PRIu64 " in term %" PRIu64
 			   " goes on though it hears of no majority",

@@ -292,7 +292,8 @@ void disk_crash(struct disk *disk, struct sim_random *random, struct sim_coverag
 
 void disk_damage(struct disk *disk, struct sim_random *random)
 {
-	if (disk->synced)
+	disk->is_damaged = disk->synced > 0;
+	if (disk->is_damaged)
 		disk->records[sim_random_below(random, disk->synced)]
 		    .words[sim_random_below(random, 3)] ^= 1;
 }

@@ -48,6 +48,7 @@ struct disk {
 
 	struct disk_batch *first, *last; /* on their way */
 	bool is_full;
+	bool is_damaged; /* and will be found so on open */
 };
 
 void disk_free(struct disk *disk);

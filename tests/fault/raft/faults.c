@@ -28,9 +28,10 @@ void faults_choose(struct world *world)
 	world_after(world, faults->gap_us, (struct event){.type = EVENT_OPERATOR});
 }
 
-static bool is_lost(const struct member *m, const struct member *lost)
+bool faults_is_lost(const struct member *m)
 {
-	return !m || m == lost || m->state == MEMBER_DESTROYED || m->state == MEMBER_RETIRED;
+	return !m || m->disk.is_damaged || m->state == MEMBER_DESTROYED ||
+	       m->state == MEMBER_RETIRED;
 }
 
 /* Has a majority of these voters a future? */
@@ -43,7 +44,8 @@ static bool is_enough(struct world *world, const struct raft_members *members,
 		if (members->member[i].role != RAFT_VOTER)
 			continue;
 		voters++;
-		alive += !is_lost(world_find(world, members->member[i].id), lost);
+		alive += world_find(world, members->member[i].id) != lost &&
+			 !faults_is_lost(world_find(world, members->member[i].id));
 	}
 	return !voters || alive > voters / 2;
 }
@@ -57,7 +59,7 @@ bool faults_may_lose(struct world *world, const struct member *lost)
 	for (uint32_t i = 0; i < world->member_count; i++) {
 		const struct member *m = world->members[i];
 
-		if (is_lost(m, NULL))
+		if (faults_is_lost(m))
 			continue;
 		if (journal_members(&m->disk.journal, journal_last(&m->disk.journal), &members) &&
 		    !is_enough(world, &members, lost))

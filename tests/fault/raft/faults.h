@@ -44,5 +44,7 @@ void faults_choose(struct world *world);
 void faults_strike(struct world *world);
 void faults_heal(struct world *world);
 /* Would every majority that may count be alive still, if `lost` never came back? NULL: nobody. */
+/* It will never come back, known to the operator or not. */
+bool faults_is_lost(const struct member *m);
 bool faults_may_lose(struct world *world, const struct member *lost);
 #endif

@@ -74,6 +74,7 @@ struct member {
 	struct member_flow *flows; /* by slot */
 	uint64_t ticks;            /* of its own clock */
 	uint64_t *heard;           /* by slot: when it last heard of it, in ticks */
+	uint32_t deaf_ticks;       /* in a row as a leader that heard of no majority */
 	uint64_t leader_heard;     /* when it last heard of the leader of its term; 0: not yet */
 	uint64_t lead_from;        /* the first index of its own term, while it leads */
 	uint64_t taken_in;         /* the term it led in when effects were last taken; 0: none */

@@ -29,7 +29,7 @@ static bool is_safe(struct world *world, const struct raft_members *members, uin
 		if (i == changed ? !votes : members->member[i].role != RAFT_VOTER)
 			continue;
 		voters++;
-		alive += !is_gone(world_find(world, members->member[i].id));
+		alive += !faults_is_lost(world_find(world, members->member[i].id));
 	}
 	return voters && alive > voters / 2;
 }
@@ -129,7 +129,7 @@ static struct member *choose_leader(struct world *world)
 
 void operator_act(struct world *world)
 {
-	struct member *leader = choose_leader(world);
+	struct member *leader;
 	struct raft_members members;
 
 	if (world->is_healed)
@@ -137,6 +137,7 @@ void operator_act(struct world *world)
 	world_after(world, sim_random_between(&world->random, 5000, 100000),
 		    (struct event){.type = EVENT_OPERATOR});
 	retire(world);
+	leader = choose_leader(world);
 	if (!leader || leader->paused_until_us > world->now_us)
 		return;
 	members = leader->status.members;

@@ -260,6 +260,28 @@ static bool is_applied_everywhere(struct world *world, const struct member *lead
 	return leader->applied >= index;
 }
 
+static void fail_progress(struct world *world, uint64_t index)
+{
+	const struct member *leader = world_leader(world);
+	const struct raft_members *members = leader ? &leader->status.members : NULL;
+	char who[200] = "";
+
+	for (uint32_t i = 0; i < world->member_count; i++) {
+		const struct member *m = world->members[i];
+		const size_t used = strlen(who);
+
+		if (m->state == MEMBER_UP && m->applied < index &&
+		    (!members || raft_members_find(members, m->id)))
+			snprintf(who + used, sizeof(who) - used, ", m%" PRIu64 " has %" PRIu64,
+				 m->id, m->applied);
+	}
+	world_fail(world, "progress",
+		   "no new write on all live members within %d election timeouts of the healing: "
+		   "leader m%" PRIu64 ", write at %" PRIu64 "%s",
+		   WORLD_PROGRESS_US / (WORLD_ELECTION_TICKS * WORLD_TICK_US),
+		   leader ? leader->id : 0, index, who);
+}
+
 static void check_progress(struct world *world)
 {
 	const uint64_t end = world->now_us + WORLD_PROGRESS_US;
@@ -276,9 +298,7 @@ static void check_progress(struct world *world)
 		}
 		world_run_for(world, PROBE_US);
 	}
-	world_fail(world, "progress",
-		   "no new write on all live members within %d election timeouts of the healing",
-		   WORLD_PROGRESS_US / (WORLD_ELECTION_TICKS * WORLD_TICK_US));
+	fail_progress(world, probe_index);
 }
 
 bool world_run(struct world *world)
