@@ -489,6 +489,8 @@ static void snapshot_written(struct member *m, const struct disk_batch *batch)
 		return;
 	m->world->coverage.snapshots_taken++;
 	keep_snapshot(m, &batch->snapshot, batch->state);
+	if (m->log.base > batch->snapshot.index)
+		return; /* a newer one is being installed */
 	if (raft_compact(m->raft, &batch->snapshot, sim_random_below(&m->world->random, 30)))
 		world_fail(m->world, "snapshot",
 			   "member %" PRIu64 ": raft_compact at %" PRIu64 " failed", m->id,
