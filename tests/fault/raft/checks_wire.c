@@ -27,7 +27,9 @@ static void check_append_reply(struct member *m, const struct raft_message *mess
 	const struct journal *disk = &m->disk.journal;
 	const struct member *leader = world_find(m->world, message->to);
 
-	if (m->disk.hard.term < message->term || journal_last(disk) < message->index)
+	/* In a newer term it may have cut them again, and does not vote in this one any more. */
+	if (m->disk.hard.term < message->term ||
+	    (m->disk.hard.term == message->term && journal_last(disk) < message->index))
 		world_fail(m->world, "persist-before-reply",
 			   "member %" PRIu64 " has entries up to %" PRIu64 " in term %" PRIu64
 			   ", its disk up to %" PRIu64 " in term %" PRIu64,
@@ -133,6 +135,12 @@ static bool is_binding(const struct raft_message *message)
 	       message->type == RAFT_HEARTBEAT_REPLY || message->type == RAFT_VOTE_REPLY;
 }
 
+/* A leader need not listen to whom it has removed. */
+static bool is_stranger(const struct member *m, const struct raft_message *message)
+{
+	return member_is_leader(m) && !raft_members_find(&m->status.members, message->from);
+}
+
 static bool has_lease(const struct member *m)
 {
 	return m->before.leader && m->before.leader != m->id && m->leader_heard &&
@@ -152,7 +160,7 @@ void checks_received(struct member *m, const struct raft_message *message)
 {
 	const struct member *from = world_find(m->world, message->from);
 
-	if (is_binding(message) && m->status.term < message->term)
+	if (is_binding(message) && m->status.term < message->term && !is_stranger(m, message))
 		world_fail(m->world, "term",
 			   "member %" PRIu64 " stays in term %" PRIu64 ", though %s says %" PRIu64,
 			   m->id, m->status.term, trace_message_type(message->type), message->term);

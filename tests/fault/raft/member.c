@@ -489,7 +489,7 @@ static void snapshot_written(struct member *m, const struct disk_batch *batch)
 		return;
 	m->world->coverage.snapshots_taken++;
 	keep_snapshot(m, &batch->snapshot, batch->state);
-	if (m->log.base > batch->snapshot.index)
+	if (m->status.applied != m->applied)
 		return; /* a newer one is being installed */
 	if (raft_compact(m->raft, &batch->snapshot, sim_random_below(&m->world->random, 30)))
 		world_fail(m->world, "snapshot",
