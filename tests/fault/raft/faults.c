@@ -61,6 +61,8 @@ bool faults_may_lose(struct world *world, const struct member *lost)
 
 		if (faults_is_lost(m))
 			continue;
+		if (!is_enough(world, &m->status.members, lost))
+			return false;
 		if (journal_members(&m->disk.journal, journal_last(&m->disk.journal), &members) &&
 		    !is_enough(world, &members, lost))
 			return false;
