@@ -193,9 +193,9 @@ static bool hears_of_majority(const struct member *m)
 		if (members->member[i].role != RAFT_VOTER)
 			continue;
 		voters++;
-		heard += other &&
-			 (other == m ||
-			  m->heard[other->slot] + m->world->raft.election_ticks >= m->ticks);
+		heard +=
+		    other && (other == m ||
+			      m->heard[other->slot] + m->world->raft.election_ticks >= m->ticks);
 	}
 	return heard > voters / 2;
 }
