@@ -682,6 +682,8 @@ int member_change(struct member *m, enum raft_change_type type, uint64_t id)
 	err = raft_change_members(m->raft, &change, &index);
 	world_trace(m->world, m->id, "is to %s m%" PRIu64 ": %s", trace_change(type), id,
 		    err ? strerror(-err) : "yes");
+	if (!err && type == RAFT_PROMOTE)
+		checks_promoted(m, id);
 	if (err)
 		m->world->coverage.changes_refused++;
 	else if (id == m->id && type != RAFT_SET_ADDRESS)
