@@ -10,7 +10,7 @@
 
 #include "disk_io.h"
 
-enum { FAKE_FILES_MAX = 256, FAKE_HANDLES_MAX = 64, FAKE_PENDING_MAX = 4096 };
+enum { FAKE_FILES_MAX = 256, FAKE_HANDLES_MAX = 64, FAKE_PENDING_MAX = 512 };
 
 enum fake_call {
 	FAKE_OPEN = 1,
