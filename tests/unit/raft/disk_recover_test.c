@@ -28,7 +28,8 @@ static uint64_t append(struct disk *d, uint64_t index, size_t size)
 }
 
 /* A log of so many entries; closed, or as a crash leaves it with its allocated zeros. */
-static void make_log(struct fake_disk *fake, uint64_t count, size_t size, size_t last_size, bool crash)
+static void make_log(struct fake_disk *fake, uint64_t count, size_t size, size_t last_size,
+		     bool crash)
 {
 	struct raft_restored restored;
 	struct disk *d;
@@ -60,7 +61,8 @@ static int entries_of(struct fake_disk *fake, bool *torn, struct disk_error *err
 	count = (int)restored.entry_count;
 	for (int i = 0; i < count; i++) {
 		const struct raft_entry *e = &restored.entries[i];
-		struct raft_entry want = story_entry((uint64_t)i + 1, 1, e->data ? e->data->size : 0);
+		struct raft_entry want =
+		    story_entry((uint64_t)i + 1, 1, e->data ? e->data->size : 0);
 
 		assert_int_equal(e->index, want.index);
 		if (want.data)
@@ -256,7 +258,8 @@ static void missing_files(void **unused)
 		char next[64];
 		int err;
 
-		if (fake.names[i].file < 0 || strcmp(name, "LOCK") == 0 || strcmp(name, "reserve") == 0)
+		if (fake.names[i].file < 0 || strcmp(name, "LOCK") == 0 ||
+		    strcmp(name, "reserve") == 0)
 			continue;
 		fake_copy(&fake, &copy);
 		fake_remove(&copy, name);
@@ -341,9 +344,9 @@ static void leftovers_removed(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(torn_at_every_byte),     cmocka_unit_test(goes_on_after_torn),
-	    cmocka_unit_test(every_bit_flipped),      cmocka_unit_test(every_byte_of_a_folder),
-	    cmocka_unit_test(missing_files),	      cmocka_unit_test(wrong_keys),
+	    cmocka_unit_test(torn_at_every_byte), cmocka_unit_test(goes_on_after_torn),
+	    cmocka_unit_test(every_bit_flipped),  cmocka_unit_test(every_byte_of_a_folder),
+	    cmocka_unit_test(missing_files),      cmocka_unit_test(wrong_keys),
 	    cmocka_unit_test(leftovers_removed),
 	};
 

@@ -108,8 +108,7 @@ static void large_batch(void **unused)
 	struct raft_restored restored;
 	struct raft_hard_state hard_state = {.term = 2, .vote = 7, .commit = 6};
 	struct raft_entry entries[5];
-	struct disk_batch batch = {
-	    .hard_state = &hard_state, .entries = entries, .entry_count = 5};
+	struct disk_batch batch = {.hard_state = &hard_state, .entries = entries, .entry_count = 5};
 
 	(void)unused;
 	for (size_t i = 0; i < 5; i++)
@@ -403,7 +402,8 @@ static void keys(void **unused)
 	disk_close(d);
 }
 
-/* Entries are refused; votes go on: into what is left of the segment, then into the reserve's room. */
+/* Entries are refused; votes go on: into what is left of the segment, then into the reserve's room.
+ */
 static void votes_on_a_full_disk(void **unused)
 {
 	struct raft_hard_state h = {.term = 100};

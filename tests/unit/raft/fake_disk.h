@@ -58,10 +58,10 @@ struct fake_disk {
 	unsigned int fail_at; /* this one fails with fail_error, if it is of fail_mask */
 	int fail_error;
 	unsigned int fail_mask;
-	bool failed;      /* it did */
-	bool full;        /* whatever needs room fails */
+	bool failed;       /* it did */
+	bool full;         /* whatever needs room fails */
 	uint64_t capacity; /* of all files together; 0: no end */
-	bool no_allocate; /* as on file systems that cannot */
+	bool no_allocate;  /* as on file systems that cannot */
 	bool short_writes;
 	unsigned int syncs;
 };
