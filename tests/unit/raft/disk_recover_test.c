@@ -147,6 +147,36 @@ static void goes_on_after_torn(void **unused)
 	fake_clear(&fake);
 }
 
+/* A record that is not there while later ones are: a lost write, not a torn one. */
+static void holes(void **unused)
+{
+	struct fake_disk fake, copy;
+	struct fake_bytes *file;
+	size_t at = SEGMENT_HEADER_SIZE, last = 0;
+	struct record_header h;
+
+	(void)unused;
+	make_log(&fake, 6, 700, 700, true);
+	file = fake_find(&fake, first_segment);
+	end_of(file, &last);
+	while (record_look(file->data, file->size, at, &h) == RECORD_GOOD && at < last) {
+		size_t next = record_next(&h);
+
+		for (size_t from = at; from < next; from += 8) {
+			struct disk_error error = {0};
+
+			fake_copy(&fake, &copy);
+			memset(fake_find(&copy, first_segment)->data + from, 0, next - from);
+			assert_int_equal(entries_of(&copy, NULL, &error), -EBADMSG);
+			assert_non_null(strstr(error.text, "damaged"));
+			fake_clear(&copy);
+		}
+		at = next;
+	}
+	assert_int_equal(at, last);
+	fake_clear(&fake);
+}
+
 /* Each bit of a small log: refused, or nothing changed; never another state. */
 static void every_bit_flipped(void **unused)
 {
@@ -345,7 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(torn_at_every_byte), cmocka_unit_test(goes_on_after_torn),
-	    cmocka_unit_test(every_bit_flipped),  cmocka_unit_test(every_byte_of_a_folder),
+	    cmocka_unit_test(holes), cmocka_unit_test(every_bit_flipped),  cmocka_unit_test(every_byte_of_a_folder),
 	    cmocka_unit_test(missing_files),      cmocka_unit_test(wrong_keys),
 	    cmocka_unit_test(leftovers_removed),
 	};
