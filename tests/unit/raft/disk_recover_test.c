@@ -374,9 +374,13 @@ static void leftovers_removed(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(torn_at_every_byte), cmocka_unit_test(goes_on_after_torn),
-	    cmocka_unit_test(holes), cmocka_unit_test(every_bit_flipped),  cmocka_unit_test(every_byte_of_a_folder),
-	    cmocka_unit_test(missing_files),      cmocka_unit_test(wrong_keys),
+	    cmocka_unit_test(torn_at_every_byte),
+	    cmocka_unit_test(goes_on_after_torn),
+	    cmocka_unit_test(holes),
+	    cmocka_unit_test(every_bit_flipped),
+	    cmocka_unit_test(every_byte_of_a_folder),
+	    cmocka_unit_test(missing_files),
+	    cmocka_unit_test(wrong_keys),
 	    cmocka_unit_test(leftovers_removed),
 	};
 

@@ -605,20 +605,13 @@ static void core_opens_it(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(whole_story),
-	    cmocka_unit_test(group_is_one_sync),
-	    cmocka_unit_test(large_batch),
-	    cmocka_unit_test(large_batch_interrupted),
-	    cmocka_unit_test(senseless_batches),
-	    cmocka_unit_test(entries_beyond_an_install),
-	    cmocka_unit_test(chunks_again),
-	    cmocka_unit_test(compact_at_every_index),
-	    cmocka_unit_test(readers_pin),
-	    cmocka_unit_test(snapshot_beside_the_log),
-	    cmocka_unit_test(two_openers),
-	    cmocka_unit_test(keys),
-	    cmocka_unit_test(votes_on_a_full_disk),
-	    cmocka_unit_test(force_new_cluster),
+	    cmocka_unit_test(whole_story),          cmocka_unit_test(group_is_one_sync),
+	    cmocka_unit_test(large_batch),          cmocka_unit_test(large_batch_interrupted),
+	    cmocka_unit_test(senseless_batches),    cmocka_unit_test(entries_beyond_an_install),
+	    cmocka_unit_test(chunks_again),         cmocka_unit_test(compact_at_every_index),
+	    cmocka_unit_test(readers_pin),          cmocka_unit_test(snapshot_beside_the_log),
+	    cmocka_unit_test(two_openers),          cmocka_unit_test(keys),
+	    cmocka_unit_test(votes_on_a_full_disk), cmocka_unit_test(force_new_cluster),
 	    cmocka_unit_test(core_opens_it),
 	};
 
