@@ -313,6 +313,32 @@ static void missing_files(void **unused)
 	fake_clear(&fake);
 }
 
+/* A segment of the same shape, key and content, but of another folder. */
+static void swapped_segment(void **unused)
+{
+	struct disk_error error = {0};
+	struct raft_restored restored;
+	struct fake_disk fake, other;
+	struct fake_bytes *to, *from;
+	struct disk *d;
+
+	(void)unused;
+	story_folder(&fake, 9);
+	fake_init(&other, 77);
+	assert_int_equal(story_open(&other, &d, &restored, NULL), 0);
+	for (int step = 0; step < 9; step++)
+		assert_int_equal(story_step(d, step), 0);
+	disk_close(d);
+	to = fake_find(&fake, first_segment);
+	from = fake_find(&other, first_segment);
+	assert_int_equal(to->size, from->size);
+	memcpy(to->data, from->data, to->size);
+	assert_int_equal(story_open(&fake, &d, &restored, &error), -EBADMSG);
+	assert_non_null(strstr(error.text, "does not continue the segment before it"));
+	fake_clear(&other);
+	fake_clear(&fake);
+}
+
 static int open_with(struct fake_disk *fake, const struct disk_keyring *ring,
 		     struct disk_error *error)
 {
@@ -381,6 +407,7 @@ int main(void)
 	    cmocka_unit_test(every_byte_of_a_folder),
 	    cmocka_unit_test(missing_files),
 	    cmocka_unit_test(wrong_keys),
+	    cmocka_unit_test(swapped_segment),
 	    cmocka_unit_test(leftovers_removed),
 	};
 
