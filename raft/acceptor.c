@@ -136,8 +136,7 @@ static void take_data(void *owner, const uint8_t *data, size_t size)
 
 	while (size) {
 		struct frame frame;
-		const ssize_t taken =
-		    frame_reader_feed(&inbound->frames, most, data, size, &frame);
+		const ssize_t taken = frame_reader_feed(&inbound->frames, most, data, size, &frame);
 
 		if (taken < 0) {
 			inbound->acceptor->home->counters->malformed += taken == -EMSGSIZE;

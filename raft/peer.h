@@ -27,7 +27,8 @@ struct peer_home {
 	struct wire_buffer *frames;     /* scratch */
 	struct transport_counters *counters;
 	uint64_t random;
-	void (*lost)(void *owner, uint64_t id, const char *why); /* what was on its way may be lost */
+	void (*lost)(void *owner, uint64_t id,
+		     const char *why); /* what was on its way may be lost */
 	void *owner;
 };
 

@@ -220,8 +220,7 @@ static void lend_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 	struct stream *stream = handle->data;
 
 	(void)suggested;
-	*buffer = uv_buf_init((char *)stream->home->read_buffer,
-			      sizeof(stream->home->read_buffer));
+	*buffer = uv_buf_init((char *)stream->home->read_buffer, sizeof(stream->home->read_buffer));
 }
 
 /* -- the beginning ----------------------------------------------------------------------------- */

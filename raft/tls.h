@@ -15,9 +15,9 @@
 #include "raft_error.h"
 
 enum {
-	TLS_CLUSTER_MAX = 65,           /* with its NUL; X.509's bound on O is 64 */
+	TLS_CLUSTER_MAX = 65,            /* with its NUL; X.509's bound on O is 64 */
 	TLS_CERTIFICATES_MAX = 16 << 10, /* bytes of certificates that a stranger may send */
-	TLS_RECORD_MAX = 16 << 10,      /* plaintext of one record */
+	TLS_RECORD_MAX = 16 << 10,       /* plaintext of one record */
 };
 
 struct tls_identity {

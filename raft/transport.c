@@ -96,7 +96,8 @@ int transport_set_peer(struct transport *transport, uint64_t id, const char *add
 		return 0;
 	if (strlen(address) >= sizeof(slot->told))
 		return -EINVAL;
-	/* Its own word, given with its certificate, holds until the membership says something new. */
+	/* Its own word, given with its certificate, holds until the membership says something new.
+	 */
 	if (slot && !strcmp(slot->told, address)) {
 		slot->member = true;
 		return 0;
@@ -152,7 +153,8 @@ static void was_introduced(void *owner, uint64_t id, const char *address)
 	if (slot && !err)
 		peer_wake(slot->peer);
 	if (err)
-		say(transport, "%016" PRIx64 " says it is at '%s': %s", id, address, strerror(-err));
+		say(transport, "%016" PRIx64 " says it is at '%s': %s", id, address,
+		    strerror(-err));
 }
 
 /* Who is no member and hangs up need not be answered any more. */

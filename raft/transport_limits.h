@@ -6,7 +6,7 @@
 
 enum {
 	/* Time. Elections begin after 250 ms: who comes back is to be heard of within a few. */
-	TRANSPORT_DIAL_MS = 1000,     /* TCP, TLS and the listener's greeting together */
+	TRANSPORT_DIAL_MS = 1000,      /* TCP, TLS and the listener's greeting together */
 	TRANSPORT_HANDSHAKE_MS = 1000, /* the same, seen by the listener */
 	TRANSPORT_BACKOFF_MIN_MS = 20, /* doubled by each failure; half of it is jitter */
 	TRANSPORT_BACKOFF_MAX_MS = 500,
@@ -19,7 +19,8 @@ enum {
 	TRANSPORT_URGENT_MESSAGES = 1024, /* votes, heartbeats and replies: their own lane */
 	TRANSPORT_URGENT_BYTES = 1 << 20,
 	TRANSPORT_WRITE_BYTES = 64 << 10, /* encoded at a time; a larger message goes alone */
-	TRANSPORT_UNSENT_BYTES = 128 << 10, /* in the kernel and not on the wire: cannot be overtaken */
+	TRANSPORT_UNSENT_BYTES = 128
+				 << 10, /* in the kernel and not on the wire: cannot be overtaken */
 	TRANSPORT_READ_BYTES = 64 << 10,
 	TRANSPORT_REPLY_BYTES = 256 << 10, /* TLS's own replies that a peer does not read */
 	TRANSPORT_KEEP_BYTES = 64 << 10,   /* buffers larger than that are given back */

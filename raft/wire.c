@@ -20,8 +20,8 @@ enum {
 	/* More than any message's fields, keys and lengths take: 15 fields of 10 + 2 bytes. */
 	MESSAGE_OVERHEAD = 256,
 	ENTRY_OVERHEAD = 32,
-	/* What protobuf-c may keep of a message beside its bytes: structs of entries, its own tables;
-	   a thousand entries need some 200 KiB. */
+	/* What protobuf-c may keep of a message beside its bytes: structs of entries, its own
+	   tables; a thousand entries need some 200 KiB. */
 	UNPACK_OVERHEAD = 1 << 20,
 };
 
@@ -92,9 +92,9 @@ static int fill_snapshot(const struct raft_snapshot *from, struct wire_snapshot 
 		fairlead__raft__member__init(&to->members[i]);
 		to->members[i].id = member->id;
 		to->members[i].role = member->role;
-		to->members[i].address = (ProtobufCBinaryData){
-		    .len = strnlen(member->address, RAFT_ADDRESS_MAX - 1),
-		    .data = (uint8_t *)(uintptr_t)member->address};
+		to->members[i].address =
+		    (ProtobufCBinaryData){.len = strnlen(member->address, RAFT_ADDRESS_MAX - 1),
+					  .data = (uint8_t *)(uintptr_t)member->address};
 		to->pointers[i] = &to->members[i];
 	}
 	return 0;

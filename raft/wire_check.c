@@ -54,8 +54,8 @@ static const struct field_rule member_fields[] = {ONE(1, FIXED64), ONE(2, VARINT
 						  BLOB(3, RAFT_ADDRESS_MAX - 1)};
 static const struct message_rule member_rule = RULE(member_fields);
 
-static const struct field_rule snapshot_fields[] = {
-    ONE(1, VARINT), ONE(2, VARINT), ONE(3, VARINT), NESTED(4, RAFT_MEMBERS_MAX, &member_rule)};
+static const struct field_rule snapshot_fields[] = {ONE(1, VARINT), ONE(2, VARINT), ONE(3, VARINT),
+						    NESTED(4, RAFT_MEMBERS_MAX, &member_rule)};
 static const struct message_rule snapshot_rule = RULE(snapshot_fields);
 
 static const struct field_rule message_fields[] = {

@@ -94,7 +94,8 @@ struct pki *pki_new(void)
 	pki->certificate = draft(pki, pki->key, -HOUR_S, HOUR_S * 24 * 365);
 	name_it(pki->certificate, "CN", "test CA");
 	X509_set_issuer_name(pki->certificate, X509_get_subject_name(pki->certificate));
-	add_extension(pki->certificate, pki->certificate, NID_basic_constraints, "critical,CA:TRUE");
+	add_extension(pki->certificate, pki->certificate, NID_basic_constraints,
+		      "critical,CA:TRUE");
 	/* Tells CAs of one name apart, as while one replaces another. */
 	add_extension(pki->certificate, pki->certificate, NID_subject_key_identifier, "hash");
 	need(X509_sign(pki->certificate, pki->key, EVP_sha256()), "signature");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Real sockets on 127.0.0.1. Waiting is for events; only a test that fails runs into PATIENCE_MS. */
+/* Real sockets on 127.0.0.1. Waiting is for events; only a test that fails runs into PATIENCE_MS.
+ */
 #include "transport.h"
 
 #include <arpa/inet.h>
@@ -73,7 +74,9 @@ static struct transport_options options_of(struct end *end, const char *ca)
 	    .loop = &loop,
 	    .pem = {ca, end->pair.certificate, end->pair.key},
 	    .listen = "127.0.0.1:0",
-	    .events = {.received = received, .unreachable = unreachable, .said = said,
+	    .events = {.received = received,
+		       .unreachable = unreachable,
+		       .said = said,
 		       .context = end},
 	};
 }
@@ -233,8 +236,8 @@ static void large_chunks_come_whole(void **state)
 					       .to = 0xb,
 					       .offset = (uint64_t)i * RAFT_SNAPSHOT_CHUNK_MAX,
 					       .snapshot = calloc(1, sizeof(struct raft_snapshot)),
-					       .chunk = raft_bytes_new(NULL,
-								       RAFT_SNAPSHOT_CHUNK_MAX)};
+					       .chunk =
+						   raft_bytes_new(NULL, RAFT_SNAPSHOT_CHUNK_MAX)};
 
 		memset(message.chunk->data, (int)i, RAFT_SNAPSHOT_CHUNK_MAX);
 		assert_int_equal(transport_send(a.transport, &message), 0);
@@ -440,8 +443,8 @@ static void another_use_is_refused(void **state)
 
 static void a_member_needs_its_name(void **state)
 {
-	static const char *const names[] = {NULL, "", "b", "000000000000000B", "0000000000000000",
-					    "000000000000000bb"};
+	static const char *const names[] = {
+	    NULL, "", "b", "000000000000000B", "0000000000000000", "000000000000000bb"};
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -598,13 +601,13 @@ static void malformed_frames_end_the_connection(void **state)
 		size_t size;
 		const char *why;
 	} cases[] = {
-	    {"\0\0\2\0", 4, "too large a frame"},                      /* an address of 512 */
-	    {"\0\0\0\3abc", 7, "its address is none"},                 /* no port */
-	    {"\0\0\0\3a\0b", 7, "its address is none"},                /* a NUL */
-	    {"\0\0\0\0\x7f\xff\xff\xff", 8, "too large a frame"},      /* a message of 2 GiB */
-	    {"\0\0\0\0\0\0\0\4junk", 12, "not a message"},             /* */
-	    {"\0\0\0\0\0\0\0\0", 8, "not a message"},                  /* an empty one */
-	    {"\0\0\0\0\0\x50\0\1", 8, "too large a frame"},            /* one byte too many */
+	    {"\0\0\2\0", 4, "too large a frame"},                 /* an address of 512 */
+	    {"\0\0\0\3abc", 7, "its address is none"},            /* no port */
+	    {"\0\0\0\3a\0b", 7, "its address is none"},           /* a NUL */
+	    {"\0\0\0\0\x7f\xff\xff\xff", 8, "too large a frame"}, /* a message of 2 GiB */
+	    {"\0\0\0\0\0\0\0\4junk", 12, "not a message"},        /* */
+	    {"\0\0\0\0\0\0\0\0", 8, "not a message"},             /* an empty one */
+	    {"\0\0\0\0\0\x50\0\1", 8, "too large a frame"},       /* one byte too many */
 	};
 
 	(void)state;
@@ -700,8 +703,7 @@ static void a_slow_reader_is_bounded(void **state)
 {
 	struct pki_pair pair = pki_member(pki, cluster, 0xb);
 	const struct tls_pem pem = {pki_ca(pki), pair.certificate, pair.key};
-	struct sockaddr_in any = {.sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	char address[RAFT_ADDRESS_MAX];
 	static uv_tcp_t listener;
 	int size = sizeof(any), accepted = 0, err = 0;
@@ -797,8 +799,9 @@ static void a_mute_listener_is_given_up(void **state)
 
 static void addresses_are_looked_at(void **state)
 {
-	static const char *const bad[] = {"", "a", ":1", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536",
-					  "[::1]", "::1:80", "[1.2.3.4]:1", "a b:1", "1.2.3.4:-1"};
+	static const char *const bad[] = {
+	    "",      "a",      ":1",          "1.2.3.4", "1.2.3.4:",  "1.2.3.4:65536",
+	    "[::1]", "::1:80", "[1.2.3.4]:1", "a b:1",   "1.2.3.4:-1"};
 
 	(void)state;
 	open_end(&a, 0xa);

@@ -188,7 +188,8 @@ struct bytes {
 
 static void add(struct bytes *bytes, const void *data, size_t size)
 {
-	memcpy(bytes->at + bytes->size, data, size);
+	if (size)
+		memcpy(bytes->at + bytes->size, data, size);
 	bytes->size += size;
 }
 
@@ -321,7 +322,8 @@ static void types_and_ids_are_looked_at(void **state)
 
 static void members_are_looked_at(void **state)
 {
-	static const uint8_t good[] = {0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x10, RAFT_VOTER, 0x1a, 1, 'a'};
+	static const uint8_t good[] = {0x09, 1, 0,    0,          0,    0, 0,
+				       0,    0, 0x10, RAFT_VOTER, 0x1a, 1, 'a'};
 	struct bytes *snapshot = calloc(1, sizeof(*snapshot));
 	/* Where a byte is changed, and to what. */
 	static const struct {
