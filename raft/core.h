@@ -17,9 +17,10 @@
  *     5. answer effects.reads
  *   raft_effects_clear(&effects)
  *
- * Several batches may be on their way to the disk; they are persisted in order. "Persist before
- * reply" thus lives in one place: what depends on the disk lies in `later`, and the member's own
- * vote and own copy of an entry count from raft_persisted on.
+ * Several batches may be on their way to the disk; they are persisted in order. A batch with
+ * nothing to write only keeps `later` behind the batches before it; without a batch, `later` is
+ * empty. "Persist before reply" thus lives in one place: what depends on the disk lies in `later`,
+ * and the member's own vote and own copy of an entry count from raft_persisted on.
  *
  * A disk that is full: call raft_stall(r, true) and go on trying the same batch. A leader steps
  * down, nobody campaigns, nothing of `later` leaves; what is committed stays. Once the batch is on
@@ -127,7 +128,7 @@ struct raft_chunk_wanted {
 };
 
 struct raft_effects {
-	uint64_t sequence; /* of the batch to persist; 0: there is none */
+	uint64_t sequence; /* of the batch to persist; 0: there is none, and `later` is empty */
 	bool has_hard_state;
 	struct raft_hard_state hard_state;
 	/* To append, after cutting the log before the first one's index where it has more. */

@@ -73,6 +73,8 @@ struct raft_members {
 	uint32_t count;
 	struct raft_member member[RAFT_MEMBERS_MAX];
 };
+/* Counts, roles and addresses are in bounds, ids ascend: of a struct that somebody else filled. */
+bool raft_members_valid(const struct raft_members *members);
 const struct raft_member *raft_members_find(const struct raft_members *members, uint64_t id);
 /* The bytes of a RAFT_ENTRY_MEMBERS. Decoding trusts nothing: -EBADMSG, *members unchanged. */
 struct raft_bytes *raft_members_encode(const struct raft_members *members);
@@ -102,19 +104,33 @@ enum raft_message_type {
 	RAFT_MESSAGE_TYPES,
 };
 
+/* clang-format off */
 /*
  * One struct for all messages, so that a simulator, a codec and a trace need to know one shape.
+ * What a message does not use is 0.
  *
- *   field        (PRE)VOTE     APPEND        APPEND_REPLY     HEARTBEAT(_REPLY) SNAPSHOT      its
- * REPLY index        last of log   before first  last that holds of the snapshot log_term     its
- * term      its term      hint: see core.h commit                     leader's min(match,commit)
- *   reject       reply: no     -             does not fit                                     start
- * again context                                                   round of reads offset of the
- * chunk  next wanted
+ *   field      (PRE)VOTE    APPEND         APPEND_REPLY         HEARTBEAT (_REPLY)  SNAPSHOT         its REPLY
+ *   index      last of log  before first   last that holds;     -                   of the snapshot  the same
+ *                                          refused: hint (1)
+ *   log_term   its term     its term       refused: hint's      -                   its term         the same
+ *   commit     -            leader's       -                    min(match, commit)  -                -
+ *   reject     reply: no    -              does not fit         -                   -                start again
+ *   context    -            -              -                    round of reads (2)  -                offset of the chunk
+ *   offset     -            -              refused: index of    -                   of the chunk     next wanted
+ *                                          the APPEND
+ *   snapshot   -            -              -                    -                   yes              -
  *
+ * (1) The last entry that may agree with the leader's log; the leader goes on before the first
+ *     entry of a higher term than that. An APPEND_REPLY that refuses in a higher term than the
+ *     APPEND's says only that there is one.
+ * (2) The reply gives back what the heartbeat had.
+ *
+ * A yes to a PREVOTE has the term that was asked for, any other reply the sender's own.
  * READ and READ_REPLY carry context (the asker's) and, in the reply, index; reject: no leader here.
+ * A SNAPSHOT that is whole, or needless, is answered with an APPEND_REPLY.
  * Who makes a message owns it and what hangs on it, until raft_message_clear.
  */
+/* clang-format on */
 struct raft_message {
 	uint8_t type;
 	bool reject;
@@ -127,7 +143,7 @@ struct raft_message {
 	uint64_t offset;
 	uint32_t entry_count;
 	struct raft_entry *entries;     /* malloc'ed; each holds its data */
-	struct raft_snapshot *snapshot; /* SNAPSHOT and its reply; malloc'ed */
+	struct raft_snapshot *snapshot; /* SNAPSHOT; malloc'ed */
 	struct raft_bytes *chunk;       /* SNAPSHOT */
 };
 /* Gives back what hangs on it and zeroes it. */
