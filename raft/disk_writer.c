@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "disk_writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -29,6 +30,7 @@ struct disk_writer {
 	uv_async_t async;
 	uv_thread_t thread;
 	uint32_t outstanding; /* loop thread: put and not yet reported */
+	struct job *spare;    /* loop thread */
 	bool reported_stall;  /* loop thread */
 
 	uv_mutex_t mutex; /* of what follows */
@@ -199,16 +201,22 @@ static void put(struct disk_writer *writer, struct job *job)
 	uv_mutex_unlock(&writer->mutex);
 }
 
-int disk_writer_put(struct disk_writer *writer, struct raft_effects *effects)
+int disk_writer_reserve(struct disk_writer *writer)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	if (!writer->spare)
+		writer->spare = calloc(1, sizeof(*writer->spare));
+	return writer->spare ? 0 : -ENOMEM;
+}
 
-	if (!job)
-		return -ENOMEM;
+void disk_writer_put(struct disk_writer *writer, struct raft_effects *effects)
+{
+	struct job *job = writer->spare;
+
+	assert(job);
+	writer->spare = NULL;
 	job->effects = *effects;
 	*effects = (struct raft_effects){0};
 	put(writer, job);
-	return 0;
 }
 
 int disk_writer_compact(struct disk_writer *writer, uint64_t index, uint64_t term)
@@ -288,6 +296,7 @@ void disk_writer_close(struct disk_writer *writer)
 	}
 	while ((job = list_take(&writer->waiting)) || (job = list_take(&writer->done)))
 		free_job(job);
+	free(writer->spare);
 	uv_cond_destroy(&writer->cond);
 	uv_mutex_destroy(&writer->mutex);
 	uv_close((uv_handle_t *)&writer->async, async_closed);

@@ -27,8 +27,10 @@ struct disk_writer_events {
 /* The disk stays the caller's, who does not write to it as long as the writer is there. */
 int disk_writer_open(uv_loop_t *loop, struct disk *disk, const struct disk_writer_events *events,
 		     struct disk_writer **out);
-/* Takes the effects over: *effects is zeroed. -ENOMEM: it is not, and stays the caller's. */
-int disk_writer_put(struct disk_writer *writer, struct raft_effects *effects);
+/* Memory for one more: what comes out of raft_take cannot be given back. 0 or -ENOMEM. */
+int disk_writer_reserve(struct disk_writer *writer);
+/* After disk_writer_reserve. Takes the effects over: *effects is zeroed. */
+void disk_writer_put(struct disk_writer *writer, struct raft_effects *effects);
 /* Behind what was put before. */
 int disk_writer_compact(struct disk_writer *writer, uint64_t index, uint64_t term);
 bool disk_writer_is_idle(const struct disk_writer *writer);
