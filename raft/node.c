@@ -302,7 +302,7 @@ static int open_core(struct raft_node *node, const struct raft_node_options *opt
 	core.election_ticks = options->election_ticks;
 	core.random = draw;
 	core.random_context = node;
-	_Static_assert(NODE_PIECE_SIZE <= RAFT_SNAPSHOT_CHUNK_MAX, "a piece is a chunk");
+	_Static_assert(NODE_PIECE_SIZE <= (int)RAFT_SNAPSHOT_CHUNK_MAX, "a piece is a chunk");
 	core.chunk_bytes = NODE_PIECE_SIZE;
 	err = raft_open(&core, restored, &node->raft);
 	if (err)

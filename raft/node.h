@@ -42,6 +42,8 @@ typedef void raft_node_done(void *context, int err, uint64_t index, uint64_t res
 struct raft_node_events {
 	/* State, term, leader or membership changed. */
 	void (*changed)(void *context, const struct raft_status *status);
+	/* The end of a turn: what it brought was answered. A place to write answers out together. */
+	void (*turned)(void *context);
 	/* For good. code: negative errno. */
 	void (*failed)(void *context, int code, const char *why);
 	void (*said)(void *context, const char *line); /* for a log */

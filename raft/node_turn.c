@@ -186,4 +186,6 @@ void node_turn(struct raft_node *node)
 	look_around(node);
 	node_snapshot_consider(node);
 	transport_flush(node->transport); /* `later` of batches that were written */
+	if (node->events.turned)
+		node->events.turned(node->events.context);
 }
