@@ -99,8 +99,8 @@ static int write_batches(struct disk_writer *writer, size_t *done, struct disk_e
 	size_t count = 0;
 	int err;
 
-	for (struct job *job = writer->waiting.first; job && !job->compaction && count < BATCHES_MAX;
-	     job = job->next)
+	for (struct job *job = writer->waiting.first;
+	     job && !job->compaction && count < BATCHES_MAX; job = job->next)
 		disk_batch_of(&job->effects, &batches[count++]);
 	uv_mutex_unlock(&writer->mutex);
 	err = disk_write(writer->disk, batches, count, done, error);

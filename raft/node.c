@@ -397,8 +397,8 @@ int raft_node_propose(struct raft_node *node, struct raft_bytes *command, raft_n
 	return 0;
 }
 
-int raft_node_change(struct raft_node *node, const struct raft_change *change,
-		     raft_node_done *done, void *context)
+int raft_node_change(struct raft_node *node, const struct raft_change *change, raft_node_done *done,
+		     void *context)
 {
 	struct waiter waiter = {.done = done, .context = context};
 	struct raft_status status;

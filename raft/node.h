@@ -42,7 +42,8 @@ typedef void raft_node_done(void *context, int err, uint64_t index, uint64_t res
 struct raft_node_events {
 	/* State, term, leader or membership changed. */
 	void (*changed)(void *context, const struct raft_status *status);
-	/* The end of a turn: what it brought was answered. A place to write answers out together. */
+	/* The end of a turn: what it brought was answered. A place to write answers out together.
+	 */
 	void (*turned)(void *context);
 	/* For good. code: negative errno. */
 	void (*failed)(void *context, int code, const char *why);
@@ -88,8 +89,8 @@ int raft_node_propose(struct raft_node *node, struct raft_bytes *command, raft_n
  * lead; try again. */
 int raft_node_read(struct raft_node *node, raft_node_done *done, void *context);
 /* RAFT_BUSY, RAFT_NOT_YET, RAFT_INVALID besides. done: it is committed. */
-int raft_node_change(struct raft_node *node, const struct raft_change *change,
-		     raft_node_done *done, void *context);
+int raft_node_change(struct raft_node *node, const struct raft_change *change, raft_node_done *done,
+		     void *context);
 int raft_node_transfer(struct raft_node *node, uint64_t to); /* no answer: see the status */
 
 void raft_node_get_status(const struct raft_node *node, struct raft_status *status);

@@ -174,9 +174,9 @@ static void piece_read(uv_work_t *work, int status)
 		node_fail(node, restore->err, "%s", restore->error.text);
 		return;
 	}
-	err = restore->got ? node->store.restore_chunk(node->store.context, restore->piece,
-						       restore->got)
-			   : 0;
+	err = restore->got
+		  ? node->store.restore_chunk(node->store.context, restore->piece, restore->got)
+		  : 0;
 	if (err) {
 		node_fail(node, err, "the store refuses a piece of a snapshot");
 		return;

@@ -50,8 +50,8 @@ static void snapshot_written(uv_work_t *work, int status)
 		return;
 	}
 	if (!job->err)
-		job->err = disk_writer_compact(node->writer, job->snapshot.index,
-					       job->snapshot.term);
+		job->err =
+		    disk_writer_compact(node->writer, job->snapshot.index, job->snapshot.term);
 	if (job->err)
 		node_snapshot_compacted(node, job->err);
 }
@@ -88,9 +88,8 @@ void node_snapshot_consider(struct raft_node *node)
 	}
 	job->node = node;
 	job->work.data = job;
-	job->snapshot = (struct raft_snapshot){.index = node->applied,
-					       .term = node->applied_term,
-					       .members = node->applied_members};
+	job->snapshot = (struct raft_snapshot){
+	    .index = node->applied, .term = node->applied_term, .members = node->applied_members};
 	node->snapshot = job;
 	node->log_bytes = 0;
 	node->jobs++;

@@ -19,10 +19,10 @@ struct raft_store {
 
 	/*
 	 * A view of the state as it is now. It stays so while apply goes on: copy on write, or a
-	 * consistent iterator. begin and end: loop thread, and quick; NULL: no memory. read: another
-	 * thread, one at a time, while apply runs: the next bytes, fewer than size or 0 at the end
-	 * alone, or a negative errno. The state before the first command has 0 bytes or is restored
-	 * from 0 bytes.
+	 * consistent iterator. begin and end: loop thread, and quick; NULL: no memory. read:
+	 * another thread, one at a time, while apply runs: the next bytes, fewer than size or 0 at
+	 * the end alone, or a negative errno. The state before the first command has 0 bytes or is
+	 * restored from 0 bytes.
 	 */
 	void *(*snapshot_begin)(void *context);
 	ssize_t (*snapshot_read)(void *snapshot, void *to, size_t size);

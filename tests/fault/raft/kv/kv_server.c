@@ -12,7 +12,7 @@
 
 enum {
 	LINE_MAX_SIZE = 4096,
-	OUTPUT_MAX = 1 << 20,  /* then the client is cut off: it does not read */
+	OUTPUT_MAX = 1 << 20,   /* then the client is cut off: it does not read */
 	OUTSTANDING_MAX = 4096, /* then it is not read from for a while */
 	TAG_SIZE = 24,
 	WORDS_MAX = 5,

@@ -15,10 +15,9 @@
  *
  * or, of all of them:
  *
- *   TAG redirect ADDRESS    not here, and not done; ADDRESS: of the leader for clients, - if unknown
- *   TAG busy                not done; later
- *   TAG unknown             done, or will be, or will not
- *   TAG error WHY           never
+ *   TAG redirect ADDRESS    not here, and not done; ADDRESS: of the leader for clients, - if
+ * unknown TAG busy                not done; later TAG unknown             done, or will be, or will
+ * not TAG error WHY           never
  */
 #include "kv_store.h"
 #include "node.h"
