@@ -121,12 +121,21 @@ void replication_maybe_commit(struct raft *r)
 	replication_commit(r, index);
 }
 
-/* Those who leave are told the commit that makes them leave; nobody tells them later. */
+/*
+ * Those who leave are told the commit that makes them leave; nobody tells them later. By an APPEND
+ * behind those on their way, for what they have not confirmed yet a heartbeat would not count.
+ */
 static void bid_farewell(struct raft *r)
 {
-	for (uint32_t i = 0; i < r->progress_count; i++)
-		if (!wanted(r, r->progress[i].id))
-			replication_heartbeat(r, &r->progress[i]);
+	for (uint32_t i = 0; i < r->progress_count; i++) {
+		const struct progress *progress = &r->progress[i];
+		if (wanted(r, progress->id) || progress->state != PROGRESS_REPLICATE)
+			continue;
+		struct raft_message *m = effects_push(r, &r->now, RAFT_APPEND, progress->id);
+		m->index = progress->next - 1;
+		m->log_term = raft_log_term(&r->log, m->index);
+		m->commit = r->commit;
+	}
 }
 
 static void leader_committed(struct raft *r, uint64_t before)
