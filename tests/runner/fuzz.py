@@ -20,12 +20,12 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
-LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "raft/types.c",
-           "raft/wire*.c", "raft/frame.c")
+LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "raft/*.c",
+           "tests/unit/raft/fake_*.c")
 PROTO = "raft/proto/raft.proto"  # its code is generated into the build folder
 INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf",
-            "raft")
-PACKAGES = ("liburcu", "jansson", "libprotobuf-c")
+            "raft", "tests/unit/raft")
+PACKAGES = ("liburcu", "jansson", "libcrypto", "libprotobuf-c")
 MEMORY_MIB_MAX = 2048
 
 

@@ -88,6 +88,9 @@ static void follow(struct story_state *state, const struct step *s)
 		state->last = s->index + s->count - 1;
 		for (uint64_t i = s->index; i <= state->last; i++)
 			state->terms[i] = s->term;
+		if (s->term > state->hard_state.term)
+			state->hard_state = (struct raft_hard_state){
+			    .term = s->term, .commit = state->hard_state.commit};
 		return;
 	case INSTALL:
 		state->last = s->index;
@@ -138,7 +141,7 @@ static int step_bootstrap(struct disk *d, const struct step *s)
 }
 
 /* One batch, or as many as there are entries. */
-static int step_append(struct disk *d, const struct step *s)
+static int step_append(struct disk *d, const struct step *s, const struct raft_hard_state *h)
 {
 	struct raft_entry entries[ENTRIES_AT_ONCE_MAX];
 	struct disk_batch batches[ENTRIES_AT_ONCE_MAX] = {0};
@@ -151,6 +154,7 @@ static int step_append(struct disk *d, const struct step *s)
 		batches[i].entries = entries + i;
 		batches[i].entry_count = s->kind == GROUP ? 1 : s->count;
 	}
+	batches[0].hard_state = h;
 	err = disk_write(d, batches, count, &done, NULL);
 	assert(err || done == count);
 	for (uint64_t i = 0; i < s->count; i++)
@@ -223,7 +227,7 @@ int story_step(struct disk *d, int step)
 		return disk_write(d, &vote, 1, &done, NULL);
 	case APPEND:
 	case GROUP:
-		return step_append(d, s);
+		return step_append(d, s, &hard_state);
 	case ROTATE:
 		return disk_rotate_key(d, &story_second_key, NULL);
 	case SNAPSHOT:

@@ -181,6 +181,23 @@ static void put(struct fake_bytes *b, const void *from, size_t size, uint64_t of
 		memcpy(b->data + offset, from, size);
 }
 
+uint64_t fake_used(const struct fake_disk *d)
+{
+	uint64_t used = 0;
+
+	for (int i = 0; i < FAKE_FILES_MAX; i++)
+		if (d->names[i].file >= 0)
+			used += d->files[d->names[i].file].now.size;
+	return used;
+}
+
+static bool no_room(const struct fake_disk *d, const struct fake_bytes *b, uint64_t size)
+{
+	if (size <= b->size)
+		return false;
+	return d->full || (d->capacity && fake_used(d) + size - b->size > d->capacity);
+}
+
 static ssize_t fake_pwrite(void *context, int handle, const void *from, size_t size,
 			   uint64_t offset)
 {
@@ -188,7 +205,7 @@ static ssize_t fake_pwrite(void *context, int handle, const void *from, size_t s
 	struct fake_bytes *b = bytes_of(d, handle);
 	int err = enter(d, FAKE_WRITE);
 
-	if (err == 0 && d->full && offset + size > b->size)
+	if (err == 0 && no_room(d, b, offset + size))
 		err = -ENOSPC;
 	if (err) {
 		/* Some of it may be there; never all. */
@@ -212,7 +229,7 @@ static int fake_allocate(void *context, int handle, uint64_t size)
 		return err;
 	if (d->no_allocate)
 		return -EOPNOTSUPP;
-	if (d->full && size > b->size)
+	if (no_room(d, b, size))
 		return -ENOSPC;
 	if (size > b->size)
 		fake_resize(b, size);

@@ -10,7 +10,7 @@
 
 #include "disk_io.h"
 
-enum { FAKE_FILES_MAX = 256, FAKE_HANDLES_MAX = 64, FAKE_PENDING_MAX = 4096 };
+enum { FAKE_FILES_MAX = 256, FAKE_HANDLES_MAX = 64, FAKE_PENDING_MAX = 512 };
 
 enum fake_call {
 	FAKE_OPEN = 1,
@@ -60,6 +60,7 @@ struct fake_disk {
 	unsigned int fail_mask;
 	bool failed;      /* it did */
 	bool full;        /* whatever needs room fails */
+	uint64_t capacity; /* of all files together; 0: no end */
 	bool no_allocate; /* as on file systems that cannot */
 	bool short_writes;
 	unsigned int syncs;
@@ -76,6 +77,7 @@ void fake_reopen(struct fake_disk *d);
 /* A file's bytes. NULL: there is none. */
 struct fake_bytes *fake_find(struct fake_disk *d, const char *name);
 void fake_resize(struct fake_bytes *b, uint64_t size);
+uint64_t fake_used(const struct fake_disk *d);
 int fake_count(const struct fake_disk *d, const char *suffix);
 void fake_remove(struct fake_disk *d, const char *name);
 #endif
