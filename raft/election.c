@@ -102,8 +102,11 @@ void election_campaign(struct raft *r, bool transfer)
 
 void election_start(struct raft *r)
 {
-	if (!election_promotable(r))
+	if (!election_promotable(r)) {
+		/* The leader is gone all the same: a lease must not stand in others' way. */
+		election_become_follower(r, r->term, 0);
 		return;
+	}
 	read_fail_all(r);
 	if (RAFT_MUTATION(no_prevote)) {
 		election_campaign(r, false);

@@ -304,6 +304,9 @@ void replication_step_append_reply(struct raft *r, const struct raft_message *m)
 		/* It has what the log here begins after, from whatever source. */
 		if (raft_log_knows(&r->log, progress->match))
 			progress_to_replicate(progress);
+		else if (progress->snapshot_index && progress->match >= progress->snapshot_index)
+			/* It has that one, and the log went on without it: a newer one. */
+			progress_to_snapshot(progress);
 		break;
 	case PROGRESS_REPLICATE:
 		break;
