@@ -3,7 +3,7 @@
  * raft-kv: one member of a cluster of replicated registers, for tests and measurements.
  *
  *   raft-kv --id 1 --dir D --pki P --listen 127.0.0.1:7000 --members 1=127.0.0.1:7000,2=...
- *           [--join] [--snapshot-bytes N] [--kept-entries N]
+ *           [--join] [--snapshot-bytes N] [--kept-entries N] [--segment-bytes N]
  *
  * --pki: a folder with ca.pem, and ID.pem and ID.key of this member (raft-pki makes them). Ids are
  * hexadecimal. Clients connect to the port above --listen's. --members: of the new cluster where
@@ -128,6 +128,7 @@ int main(int argc, char **argv)
 	    {"join", no_argument, NULL, 'j'},
 	    {"snapshot-bytes", required_argument, NULL, 's'},
 	    {"kept-entries", required_argument, NULL, 'k'},
+	    {"segment-bytes", required_argument, NULL, 'S'},
 	    {NULL, 0, NULL, 0},
 	};
 	static struct program program;
@@ -167,6 +168,9 @@ int main(int argc, char **argv)
 			break;
 		case 'k':
 			node.kept_entries = strtoull(optarg, NULL, 10);
+			break;
+		case 'S':
+			node.disk.segment_size = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		default:
 			return EXIT_START;
