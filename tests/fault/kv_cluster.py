@@ -207,6 +207,11 @@ class Load:
                    keys, "--first-value", first_value, "--history", self.history, *args]
         self.process = cluster.client.popen(command, stdout=subprocess.PIPE, text=True)
 
+    def recorded(self):
+        """Operations in the history so far."""
+        with open(self.history, "rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
     def stop(self):
         """Ends it in order, unless it ends by itself; its figures as a dict."""
         if not self.counted and self.process.poll() is None:

@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 
-from kv_cluster import Cluster, Load, Member, check_linear
+from kv_cluster import Cluster, Load, Member, check_linear, wait_for
 
 FULL_MIB = 24
 FULL_S = 5  # a member may find room in its segment for so long
@@ -43,8 +43,8 @@ class Run:
         self.cluster = Cluster(spare=spare, args=SMALL_LOG, tmpfs_mib=tmpfs_mib)
         self.recovered = []  # seconds
         try:
-            count = ["--operations", operations] if operations else []
-            self.load = Load(self.cluster, "load", "--anywhere", *count, keys=KEYS)
+            self.operations = operations
+            self.load = Load(self.cluster, "load", "--anywhere", keys=KEYS)
         except BaseException:
             self.cluster.close()
             raise
@@ -134,6 +134,7 @@ class Run:
     # -- the end ---------------------------------------------------------------------------------
     def finish(self):
         """Everything is healed: the load ends, all keys are read, and what clients saw is judged."""
+        wait_for(lambda: self.load.recorded() >= self.operations, 3600, "enough operations", every=1)
         figures = self.load.stop()
         last = Load(self.cluster, "last", "--get", 100, "--cas", 0, "--operations", 40 * KEYS, keys=KEYS,
                     first_value=1 << 40)
@@ -172,7 +173,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for kind, rounds in (("kills", 100), ("partitions", 50), ("full-disks", 30), ("pauses", 30), ("changes", 20)):
         parser.add_argument(f"--{kind}", type=int, default=rounds)
-    parser.add_argument("--operations", type=int, default=1000000, help="at least so many in all")
+    parser.add_argument("--operations", type=int, default=1000000, help="at least so many in all, faults or not")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)

@@ -18,7 +18,7 @@
 
 enum {
 	LOAD_MEMBERS_MAX = 16,
-	LOAD_PATIENCE_MS = 3000,
+	LOAD_PATIENCE_MS = 1000,
 	LOAD_PAUSE_MS = 5, /* before a request is made again */
 	LOAD_COMMAND_MAX = 2048,
 };
