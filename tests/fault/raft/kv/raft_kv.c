@@ -14,18 +14,23 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <link.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "kv_server.h"
 
-enum { EXIT_START = 2, EXIT_FAILED = 3, PEM_MAX = 64 << 10 };
+enum { EXIT_START = 2, EXIT_FAILED = 3, PEM_MAX = 64 << 10, SETTLED_MS = 2000 };
 
 struct program {
 	uv_loop_t loop;
 	uv_signal_t sigterm;
+	uv_timer_t settled;
 	struct kv_store *store;
 	struct kv_server *server;
 	struct raft_node *node;
@@ -99,6 +104,32 @@ static void turned(void *context)
 		kv_server_flush(program->server);
 }
 
+static int give_back_code(struct dl_phdr_info *object, size_t size, void *context)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)size, (void)context;
+	for (unsigned int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+		const uintptr_t start = (object->dlpi_addr + header->p_vaddr) & ~(page - 1);
+		const uintptr_t end = object->dlpi_addr + header->p_vaddr + header->p_memsz;
+
+		/* What is writable, or was while it was relocated, exists here alone. */
+		if (header->p_type == PT_LOAD && !(header->p_flags & PF_W))
+			(void)madvise((void *)start, end - start, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+/* OpenSSL's start runs through 4 MiB of its libraries that nobody needs again; the kernel would
+ * keep them in our account until memory is short. What is needed comes back from the page cache. */
+static void give_back(uv_timer_t *timer)
+{
+	dl_iterate_phdr(give_back_code, NULL);
+	malloc_trim(0);
+	uv_close((uv_handle_t *)timer, NULL);
+}
+
 static void terminate(uv_signal_t *handle, int number)
 {
 	struct program *program = handle->data;
@@ -107,6 +138,8 @@ static void terminate(uv_signal_t *handle, int number)
 	raft_node_close(program->node, NULL, NULL);
 	kv_server_close(program->server);
 	uv_close((uv_handle_t *)&program->sigterm, NULL);
+	if (!uv_is_closing((uv_handle_t *)&program->settled))
+		uv_close((uv_handle_t *)&program->settled, NULL);
 }
 
 static void raise_port(const char *address, char *raised)
@@ -216,6 +249,8 @@ int main(int argc, char **argv)
 	uv_signal_init(&program.loop, &program.sigterm);
 	program.sigterm.data = &program;
 	uv_signal_start(&program.sigterm, terminate, SIGTERM);
+	uv_timer_init(&program.loop, &program.settled);
+	uv_timer_start(&program.settled, give_back, SETTLED_MS, 0);
 	said(NULL, "ready");
 	uv_run(&program.loop, UV_RUN_DEFAULT);
 	kv_store_free(program.store);
