@@ -18,6 +18,8 @@
  * Disk full: the member stalls (core.h) and tries again until there is room. A disk that fails, or
  * a store that cannot take a snapshot: events.failed, and nothing more is sent, written or applied;
  * the owner exits, and opens the member again from what is on disk.
+ *
+ * The program ignores SIGPIPE.
  */
 #include <uv.h>
 

@@ -8,7 +8,8 @@
  * who may talk and what is on the wire.
  *
  * Nothing is promised but order within a kind (see outbox.h) while a connection lasts: messages get
- * lost, and Raft repeats them. Everything here is for the loop's thread.
+ * lost, and Raft repeats them. Everything here is for the loop's thread. The program ignores
+ * SIGPIPE, which libuv's writes to a lost connection would raise.
  */
 #include <uv.h>
 
