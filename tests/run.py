@@ -6,7 +6,7 @@ Runs the tests (tests/all builds first, and then comes here):
     unit    what meson built: tests/unit          asan, tsan  the same under sanitizers
     lint    tests/lint                            clang       everything, built by clang
     lab     the lab's own                         fuzz        tests/fuzz, each for 20 s
-    e2e     tests/e2e: a mesh of namespaces
+    e2e     tests/e2e: a mesh of namespaces       fault   tests/fault: real members, kill -9 and the like
 
 One line per test, the output of those that fail, and last "N passed, N failed, N skipped".
 """
@@ -84,6 +84,10 @@ def e2e(word):
     yield from pytests.run_files("e2e", (TESTS / "e2e").glob("*_test.py"), word)
 
 
+def fault(word):
+    yield from pytests.run_files("fault", (TESTS / "fault").glob("*_test.py"), word)
+
+
 def fuzzing(word):
     yield from fuzz.run_targets(word, BUILD)
 
@@ -94,6 +98,7 @@ GROUPS = {
     "lint": lint,
     "lab": lab,
     "e2e": e2e,
+    "fault": fault,
     "asan": sanitizer("asan", "address,undefined", ASAN),
     "tsan": sanitizer("tsan", "thread", TSAN),
     "clang": clang,

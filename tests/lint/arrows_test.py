@@ -31,7 +31,7 @@ MAY_USE = {
 FREE = ("perf", "tests")
 
 # What the build makes: its name tells whose it is.
-GENERATED = {".skel.h": "bpf", ".pb-c.h": "control/proto"}
+GENERATED = {".skel.h": "bpf", "raft.pb-c.h": "raft", ".pb-c.h": "control/proto"}
 
 # lbtables stands on libc, liburcu and jemalloc; a header that is not named here is of another library.
 LIBC = {f"{name}.h" for name in (

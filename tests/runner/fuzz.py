@@ -22,9 +22,10 @@ SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
 LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "raft/*.c",
            "tests/unit/raft/fake_*.c")
+PROTO = "raft/proto/raft.proto"  # its code is generated into the build folder
 INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf",
             "raft", "tests/unit/raft")
-PACKAGES = ("liburcu", "jansson", "libcrypto")
+PACKAGES = ("liburcu", "jansson", "libcrypto", "libprotobuf-c")
 MEMORY_MIB_MAX = 2048
 
 
@@ -63,18 +64,21 @@ def run_targets(word, build):
         yield from pool.map(lambda path: _run(path, compiler, folder, archive), targets)
 
 
-def _flags():
+def _flags(folder):
     packages = subprocess.run(["pkg-config", "--cflags", *PACKAGES], stdout=subprocess.PIPE, text=True)
-    return [*FLAGS, *(f"-I{ROOT / name}" for name in INCLUDES), *packages.stdout.split()]
+    return [*FLAGS, f"-I{folder}", *(f"-I{ROOT / name}" for name in INCLUDES), *packages.stdout.split()]
 
 
 def _make_archive(compiler, folder, pool):
+    proto = ROOT / PROTO
+    command.run(["protoc-c", f"--proto_path={proto.parent}", f"--c_out={folder}", proto], 60)
     sources = [path for pattern in LIBRARY for path in sorted(ROOT.glob(pattern))]
+    sources.append(folder / f"{proto.stem}.pb-c.c")
     ccache = [shutil.which("ccache")] if shutil.which("ccache") else []
 
     def compile_one(source):
         target = folder / f"{source.parent.name}-{source.stem}.o"
-        outcome = command.run([*ccache, compiler, *_flags(), f"-fsanitize=fuzzer-no-link,{SANITIZERS}",
+        outcome = command.run([*ccache, compiler, *_flags(folder), f"-fsanitize=fuzzer-no-link,{SANITIZERS}",
                                "-c", source, "-o", target], 120)
         return target if outcome.ok else None  # a target that misses it says so when it is linked
 
@@ -88,7 +92,7 @@ def _make_archive(compiler, folder, pool):
 def _run(path, compiler, folder, archive):
     name, program = f"fuzz/{path.stem}", folder / path.stem
     libraries = subprocess.run(["pkg-config", "--libs", *PACKAGES], stdout=subprocess.PIPE, text=True)
-    built = command.run([compiler, *_flags(), f"-fsanitize=fuzzer,{SANITIZERS}", path, archive, "-o",
+    built = command.run([compiler, *_flags(folder), f"-fsanitize=fuzzer,{SANITIZERS}", path, archive, "-o",
                          program, *libraries.stdout.split(), "-lm", "-lpthread"], 120)
     if not built.ok:
         return Result(name, "failed", built.seconds, built.output)
