@@ -117,7 +117,7 @@ struct raft_read_done {
 struct raft_chunk_in {
 	struct raft_snapshot snapshot;
 	uint64_t offset;
-	struct raft_bytes *data;
+	struct raft_bytes *data; /* NULL: no bytes; a snapshot may be empty */
 	bool last;
 };
 /* A follower needs this piece: raft_send_chunk answers. */
