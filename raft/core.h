@@ -79,6 +79,7 @@ void raft_close(struct raft *r);
  * anyone: what makes no sense changes nothing. 0 or -ENOMEM, after which r is as before. */
 int raft_step(struct raft *r, const struct raft_message *message);
 int raft_tick(struct raft *r);
+/* The core takes references of its own to what it is given here and below. */
 int raft_propose(struct raft *r, struct raft_bytes *command, uint64_t *index, uint64_t *term);
 /* effects.reads says with the same context when reads at the leader's commit index are safe. On a
  * follower the leader is asked; a question or answer that is lost is given up after an election
@@ -116,7 +117,7 @@ struct raft_read_done {
 struct raft_chunk_in {
 	struct raft_snapshot snapshot;
 	uint64_t offset;
-	struct raft_bytes *data;
+	struct raft_bytes *data; /* NULL: no bytes; a snapshot may be empty */
 	bool last;
 };
 /* A follower needs this piece: raft_send_chunk answers. */
@@ -157,7 +158,9 @@ void raft_effects_clear(struct raft_effects *effects);
 
 int raft_persisted(struct raft *r, uint64_t sequence);
 void raft_stall(struct raft *r, bool stalled);
-/* A piece of the snapshot as it was wanted. last: it is the end. */
+/* A piece of the snapshot as it was wanted. last: it is the end, offset and size of the piece add
+ * up to snapshot->size; before that no piece is empty. data NULL: no bytes. RAFT_INVALID: nobody
+ * waits for this piece (any more); drop it. */
 int raft_send_chunk(struct raft *r, uint64_t to, const struct raft_snapshot *snapshot,
 		    uint64_t offset, struct raft_bytes *data, bool last);
 /* The transport lost the peer or could not send: probe it instead of streaming on. */

@@ -96,8 +96,17 @@ void members_rollback(struct raft *r)
 /* The commit index went on from before. */
 void members_committed(struct raft *r, uint64_t before)
 {
-	if (r->members_index > before)
-		last_before(r, r->commit, &r->committed);
+	if (r->members_index <= before)
+		return;
+	for (uint64_t index = r->commit; index > before; index--) {
+		const struct raft_entry *entry = raft_log_at(&r->log, index);
+		if (entry->type != RAFT_ENTRY_MEMBERS)
+			continue;
+		int err = decode(entry, &r->committed);
+		assert(!err);
+		(void)err;
+		return;
+	}
 }
 
 /* Entries up to and including index are about to leave memory. */

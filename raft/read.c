@@ -46,12 +46,11 @@ static bool term_committed(const struct raft *r)
 	       RAFT_MUTATION(read_before_term_commit);
 }
 
-static bool wait_for_round(struct raft *r, struct read *read)
+static void wait_for_round(struct raft *r, struct read *read)
 {
 	read->index = r->commit;
 	read->round = RAFT_MUTATION(read_round_reused) && r->round ? r->round : r->round + 1;
 	r->round_wanted = true;
-	return true;
 }
 
 /* As the leader. */

@@ -387,7 +387,7 @@ static void answer_wanted(struct world *world, uint64_t id, const struct raft_ch
 	struct raft_snapshot snapshot = {.index = status.first - 1, .members = status.members};
 	snapshot.term = snapshot.index == 1 ? 1 : 2;
 	snapshot.size = 2;
-	struct raft_bytes *data = raft_bytes_new("ab" + wanted->offset, wanted->offset < 2);
+	struct raft_bytes *data = raft_bytes_new(&"ab"[wanted->offset], wanted -> offset < 2);
 	CALL(world, id, err,
 	     raft_send_chunk(world->r[id], wanted->to, &snapshot, wanted->offset, data,
 			     wanted->offset > 0));

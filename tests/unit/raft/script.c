@@ -2,6 +2,7 @@
 #include "script.h"
 
 #include "cluster.h"
+#include "words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,43 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_MAX = 40 };
-
-struct words {
-	char *word[WORDS_MAX];
-	size_t count, at;
-};
-
-static const char *next(struct words *words)
-{
-	return words->at < words->count ? words->word[words->at++] : NULL;
-}
-
-static bool next_is(struct words *words, const char *text)
-{
-	if (words->at >= words->count || strcmp(words->word[words->at], text) != 0)
-		return false;
-	words->at++;
-	return true;
-}
-
-static bool next_is_number(const struct words *words)
-{
-	const char *word = words->at < words->count ? words->word[words->at] : "";
-
-	return word[0] >= '0' && word[0] <= '9';
-}
-
-static uint64_t number(struct words *words)
-{
-	if (!next_is_number(words))
-		fail_msg("a number is missing after \"%s\"", words->word[0]);
-	return strtoull(next(words), NULL, 10);
-}
-
 static struct node *node(struct cluster *cluster, struct words *words)
 {
-	uint64_t id = number(words);
+	uint64_t id = words_number(words);
 
 	assert_true(id >= 1 && id <= NODES_MAX);
 	return &cluster->nodes[id];
@@ -66,9 +33,9 @@ static struct node *up(struct cluster *cluster, struct words *words)
 /* "1 -> 2"; either side may be "all". */
 static void way(struct words *words, uint64_t *from, uint64_t *to)
 {
-	*from = next_is(words, "all") ? 0 : number(words);
-	assert_true(next_is(words, "->"));
-	*to = next_is(words, "all") ? 0 : number(words);
+	*from = words_next_is(words, "all") ? 0 : words_number(words);
+	assert_true(words_next_is(words, "->"));
+	*to = words_next_is(words, "all") ? 0 : words_number(words);
 }
 
 static const char *error_text(int err)
@@ -104,10 +71,10 @@ static void cmd_members(struct cluster *cluster, struct words *words)
 	uint8_t role = RAFT_VOTER;
 
 	while (words->at < words->count) {
-		if (next_is(words, "learners"))
+		if (words_next_is(words, "learners"))
 			role = RAFT_LEARNER;
 		members->member[members->count++] =
-		    (struct raft_member){.id = number(words), .role = role};
+		    (struct raft_member){.id = words_number(words), .role = role};
 	}
 	for (uint32_t i = 0; i < members->count; i++)
 		if (!cluster->nodes[members->member[i].id].exists)
@@ -120,24 +87,24 @@ static void cmd_open(struct cluster *cluster, struct words *words)
 	struct raft_restored restored = {.snapshot = {.index = 1, .term = 1}};
 	struct raft_members *members = &restored.snapshot.members;
 	struct raft_entry entries[WORDS_MAX];
-	uint64_t id = number(words);
+	uint64_t id = words_number(words);
 
-	assert_true(next_is(words, "of"));
-	while (next_is_number(words))
+	assert_true(words_next_is(words, "of"));
+	while (words_next_is_number(words))
 		members->member[members->count++] =
-		    (struct raft_member){.id = number(words), .role = RAFT_VOTER};
-	assert_true(next_is(words, "term"));
-	restored.hard_state.term = number(words);
-	if (next_is(words, "vote"))
-		restored.hard_state.vote = number(words);
-	if (next_is(words, "commit"))
-		restored.hard_state.commit = number(words);
-	assert_true(next_is(words, "log"));
-	assert_int_equal(number(words), 1);
-	while (next_is_number(words)) {
+		    (struct raft_member){.id = words_number(words), .role = RAFT_VOTER};
+	assert_true(words_next_is(words, "term"));
+	restored.hard_state.term = words_number(words);
+	if (words_next_is(words, "vote"))
+		restored.hard_state.vote = words_number(words);
+	if (words_next_is(words, "commit"))
+		restored.hard_state.commit = words_number(words);
+	assert_true(words_next_is(words, "log"));
+	assert_int_equal(words_number(words), 1);
+	while (words_next_is_number(words)) {
 		struct raft_entry *entry = &entries[restored.entry_count];
 		*entry = (struct raft_entry){.index = 2 + restored.entry_count++,
-					     .term = number(words),
+					     .term = words_number(words),
 					     .type = RAFT_ENTRY_COMMAND};
 		char text[32];
 		int length = snprintf(text, sizeof(text), "t%" PRIu64 "i%" PRIu64, entry->term,
@@ -152,7 +119,7 @@ static void cmd_open(struct cluster *cluster, struct words *words)
 
 static void cmd_join(struct cluster *cluster, struct words *words)
 {
-	cluster_open(cluster, number(words), &(struct raft_restored){0});
+	cluster_open(cluster, words_number(words), &(struct raft_restored){0});
 }
 
 static void cmd_options(struct cluster *cluster, struct words *words)
@@ -160,8 +127,8 @@ static void cmd_options(struct cluster *cluster, struct words *words)
 	struct raft_options *options = &cluster->options;
 
 	while (words->at < words->count) {
-		const char *name = next(words);
-		uint32_t value = (uint32_t)number(words);
+		const char *name = words_next(words);
+		uint32_t value = (uint32_t)words_number(words);
 		if (!strcmp(name, "inflight-messages"))
 			options->inflight_messages_max = value;
 		else if (!strcmp(name, "inflight-bytes"))
@@ -181,7 +148,7 @@ static void cmd_random(struct cluster *cluster, struct words *words)
 {
 	struct node *which = node(cluster, words);
 
-	which->random = (uint32_t)number(words);
+	which->random = (uint32_t)words_number(words);
 }
 
 static void cmd_campaign(struct cluster *cluster, struct words *words)
@@ -191,8 +158,8 @@ static void cmd_campaign(struct cluster *cluster, struct words *words)
 
 static void cmd_tick(struct cluster *cluster, struct words *words)
 {
-	struct node *one = next_is(words, "all") ? NULL : up(cluster, words);
-	uint64_t count = next_is_number(words) ? number(words) : 1;
+	struct node *one = words_next_is(words, "all") ? NULL : up(cluster, words);
+	uint64_t count = words_next_is_number(words) ? words_number(words) : 1;
 
 	for (uint64_t i = 0; i < count; i++)
 		for (uint64_t id = 1; id <= NODES_MAX; id++) {
@@ -208,7 +175,7 @@ static void cmd_propose(struct cluster *cluster, struct words *words)
 {
 	struct node *which = up(cluster, words);
 
-	for (const char *text; (text = next(words));) {
+	for (const char *text; (text = words_next(words));) {
 		uint64_t index, term;
 		struct raft_bytes *data = raft_bytes_new(text, strlen(text));
 		assert_non_null(data);
@@ -232,7 +199,7 @@ static void cmd_stabilize(struct cluster *cluster, struct words *words)
 	bool all = words->at == words->count;
 
 	while (words->at < words->count)
-		set[number(words)] = true;
+		set[words_number(words)] = true;
 	for (uint64_t id = 1; id <= NODES_MAX && all; id++)
 		set[id] = true;
 	for (int steps = 0; steps < 10000; steps++) {
@@ -261,8 +228,8 @@ static void cmd_deliver(struct cluster *cluster, struct words *words)
 	uint64_t from, to, count = 0;
 
 	way(words, &from, &to);
-	if (next_is_number(words)) {
-		count = number(words);
+	if (words_next_is_number(words)) {
+		count = words_number(words);
 	} else {
 		for (size_t i = 0; i < cluster->network.count; i++) {
 			const struct raft_message *m = cluster->network.items[i];
@@ -310,7 +277,7 @@ static void cmd_partition(struct cluster *cluster, struct words *words)
 	bool set[NODES_MAX + 1] = {0};
 
 	while (words->at < words->count)
-		set[number(words)] = true;
+		set[words_number(words)] = true;
 	for (uint64_t from = 1; from <= NODES_MAX; from++)
 		for (uint64_t to = 1; to <= NODES_MAX; to++)
 			if (set[from] != set[to])
@@ -336,16 +303,16 @@ static void cmd_disk(struct cluster *cluster, struct words *words)
 {
 	struct node *which = up(cluster, words);
 
-	which->slow_disk = next_is(words, "slow");
+	which->slow_disk = words_next_is(words, "slow");
 	if (!which->slow_disk)
-		assert_true(next_is(words, "fast"));
+		assert_true(words_next_is(words, "fast"));
 }
 
 /* persist 1 [count]: by default all that is on its way to the disk. */
 static void cmd_persist(struct cluster *cluster, struct words *words)
 {
 	struct node *which = up(cluster, words);
-	uint64_t count = next_is_number(words) ? number(words) : which->batch_count;
+	uint64_t count = words_next_is_number(words) ? words_number(words) : which->batch_count;
 
 	for (uint64_t i = 0; i < count; i++)
 		if (!cluster_persist(cluster, which->id))
@@ -359,29 +326,29 @@ static void cmd_crash(struct cluster *cluster, struct words *words)
 
 static void cmd_restart(struct cluster *cluster, struct words *words)
 {
-	cluster_restart(cluster, number(words));
+	cluster_restart(cluster, words_number(words));
 }
 
 static void cmd_transfer(struct cluster *cluster, struct words *words)
 {
 	struct node *which = up(cluster, words);
 
-	assert_true(next_is(words, "->"));
-	tell_error(cluster, raft_transfer(which->r, number(words)));
+	assert_true(words_next_is(words, "->"));
+	tell_error(cluster, raft_transfer(which->r, words_number(words)));
 }
 
 static void cmd_read(struct cluster *cluster, struct words *words)
 {
 	struct node *which = up(cluster, words);
 
-	tell_error(cluster, raft_read(which->r, number(words)));
+	tell_error(cluster, raft_read(which->r, words_number(words)));
 }
 
 static void cmd_change(struct cluster *cluster, struct words *words)
 {
 	static const char *const names[] = {"", "add", "promote", "demote", "remove", "move"};
 	struct node *which = up(cluster, words);
-	const char *name = next(words);
+	const char *name = words_next(words);
 	struct raft_change change = {0};
 	uint64_t index;
 
@@ -389,9 +356,10 @@ static void cmd_change(struct cluster *cluster, struct words *words)
 		if (!strcmp(name, names[type]))
 			change.type = (enum raft_change_type)type;
 	assert_true(change.type != 0);
-	change.member.id = number(words);
+	change.member.id = words_number(words);
 	if (words->at < words->count)
-		snprintf(change.member.address, sizeof(change.member.address), "%s", next(words));
+		snprintf(change.member.address, sizeof(change.member.address), "%s",
+			 words_next(words));
 	tell_error(cluster, raft_change_members(which->r, &change, &index));
 }
 
@@ -412,7 +380,7 @@ static void cmd_compact(struct cluster *cluster, struct words *words)
 		snapshot.term = disk->entries[gone - 1].term;
 	snapshot.index = status.applied;
 	snapshot.size = strlen(which->state);
-	uint64_t keep = words->at < words->count ? number(words) : 0;
+	uint64_t keep = words->at < words->count ? words_number(words) : 0;
 	int err = raft_compact(which->r, &snapshot, keep);
 	tell_error(cluster, err);
 	if (err)
@@ -447,8 +415,8 @@ static void cmd_unreachable(struct cluster *cluster, struct words *words)
 {
 	struct node *which = up(cluster, words);
 
-	assert_true(next_is(words, "->"));
-	raft_unreachable(which->r, number(words));
+	assert_true(words_next_is(words, "->"));
+	raft_unreachable(which->r, words_number(words));
 }
 
 static void tell_status(struct cluster *cluster, struct node *which)
@@ -521,16 +489,6 @@ static void cmd_disks(struct cluster *cluster, struct words *words)
 	}
 }
 
-static void position(struct words *words, uint64_t *index, uint64_t *term)
-{
-	const char *word = next(words), *slash = word ? strchr(word, '/') : NULL;
-
-	if (!slash)
-		fail_msg("index/term is missing");
-	*index = strtoull(word, NULL, 10);
-	*term = strtoull(slash + 1, NULL, 10);
-}
-
 /* send 1 -> 2 append term 5 after 2/2 commit 4 [entries 5 5]: by hand; the terms of its entries. */
 static void cmd_send(struct cluster *cluster, struct words *words)
 {
@@ -538,17 +496,17 @@ static void cmd_send(struct cluster *cluster, struct words *words)
 	struct raft_entry entries[WORDS_MAX];
 
 	way(words, &m.from, &m.to);
-	assert_true(next_is(words, "append") && next_is(words, "term"));
-	m.term = number(words);
-	assert_true(next_is(words, "after"));
-	position(words, &m.index, &m.log_term);
-	assert_true(next_is(words, "commit"));
-	m.commit = number(words);
-	if (next_is(words, "entries"))
-		for (; next_is_number(words); m.entry_count++)
+	assert_true(words_next_is(words, "append") && words_next_is(words, "term"));
+	m.term = words_number(words);
+	assert_true(words_next_is(words, "after"));
+	words_position(words, &m.index, &m.log_term);
+	assert_true(words_next_is(words, "commit"));
+	m.commit = words_number(words);
+	if (words_next_is(words, "entries"))
+		for (; words_next_is_number(words); m.entry_count++)
 			entries[m.entry_count] =
 			    (struct raft_entry){.index = m.index + 1 + m.entry_count,
-						.term = number(words),
+						.term = words_number(words),
 						.type = RAFT_ENTRY_EMPTY};
 	m.entries = entries;
 	assert_non_null(cluster->nodes[m.to].r);
@@ -612,7 +570,7 @@ static void run_command(struct cluster *cluster, const char *line)
 		assert_true(words.count < WORDS_MAX);
 		words.word[words.count++] = word;
 	}
-	const char *name = next(&words);
+	const char *name = words_next(&words);
 	size_t i = 0, count = sizeof(commands) / sizeof(commands[0]);
 	while (i < count && name && strcmp(commands[i].name, name) != 0)
 		i++;
