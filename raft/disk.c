@@ -30,6 +30,9 @@ static int open_parts(struct disk *d, const struct disk_options *options,
 		return err;
 	}
 	restored->hard_state = replay.hard_state;
+	/* A batch of several records may have been interrupted between them. */
+	if (restored->hard_state.commit > d->wal.state.last)
+		restored->hard_state.commit = d->wal.state.last;
 	restored->snapshot = snapshot;
 	restored->entries = replay.entries;
 	restored->entry_count = replay.count;

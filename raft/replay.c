@@ -193,8 +193,5 @@ int replay_finish(struct replay *r, const char **why)
 			(r->count - covered) * sizeof(*r->entries));
 	r->count -= covered;
 	r->start = r->mark_index + 1;
-	/* A batch of several records may have been interrupted between them. */
-	if (r->hard_state.commit > replay_last(r))
-		r->hard_state.commit = replay_last(r);
 	return 0;
 }

@@ -138,10 +138,8 @@ struct built {
 
 static void add_record(struct built *b, uint8_t type, const uint8_t *payload, size_t size)
 {
-	struct record_header h = {.position = b->end,
-				  .counter = (uint32_t)b->count + 1,
-				  .key_id = key.id,
-				  .type = type};
+	struct record_header h = {
+	    .position = b->end, .counter = (uint32_t)b->count + 1, .key_id = key.id, .type = type};
 
 	if (size)
 		memcpy(b->file + b->end + RECORD_HEADER_SIZE, payload, size);

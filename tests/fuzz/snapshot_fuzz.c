@@ -54,7 +54,8 @@ static void header_alone(const uint8_t *data, size_t size)
 
 	memset(bytes, 0, sizeof(bytes));
 	memcpy(bytes, data, size < sizeof(bytes) ? size : sizeof(bytes));
-	if (snapshot_header_decode(bytes, size < sizeof(bytes) ? size : sizeof(bytes), &header) == 0 &&
+	if (snapshot_header_decode(bytes, size < sizeof(bytes) ? size : sizeof(bytes), &header) ==
+		0 &&
 	    size < sizeof(bytes))
 		abort();
 	mend(bytes);

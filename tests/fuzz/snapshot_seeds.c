@@ -22,9 +22,8 @@ static int write_seed(const char *folder, const char *name, uint8_t way, const v
 
 int main(int count, char **arguments)
 {
-	struct raft_members members = {.count = 2,
-				       .member = {{7, RAFT_VOTER, "host1:4242"},
-						  {9, RAFT_LEARNER, "host2:4242"}}};
+	struct raft_members members = {
+	    .count = 2, .member = {{7, RAFT_VOTER, "host1:4242"}, {9, RAFT_LEARNER, "host2:4242"}}};
 	struct raft_bytes *encoded = raft_members_encode(&members);
 	int bad;
 

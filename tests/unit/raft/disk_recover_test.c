@@ -28,7 +28,8 @@ static uint64_t append(struct disk *d, uint64_t index, size_t size)
 }
 
 /* A log of so many entries; closed, or as a crash leaves it with its allocated zeros. */
-static void make_log(struct fake_disk *fake, uint64_t count, size_t size, size_t last_size, bool crash)
+static void make_log(struct fake_disk *fake, uint64_t count, size_t size, size_t last_size,
+		     bool crash)
 {
 	struct raft_restored restored;
 	struct disk *d;
@@ -60,7 +61,8 @@ static int entries_of(struct fake_disk *fake, bool *torn, struct disk_error *err
 	count = (int)restored.entry_count;
 	for (int i = 0; i < count; i++) {
 		const struct raft_entry *e = &restored.entries[i];
-		struct raft_entry want = story_entry((uint64_t)i + 1, 1, e->data ? e->data->size : 0);
+		struct raft_entry want =
+		    story_entry((uint64_t)i + 1, 1, e->data ? e->data->size : 0);
 
 		assert_int_equal(e->index, want.index);
 		if (want.data)
@@ -142,6 +144,36 @@ static void goes_on_after_torn(void **unused)
 	}
 	assert_int_equal(entries_of(&fake, NULL, NULL), 5);
 	assert_int_equal(fake_count(&fake, ".wal"), 4);
+	fake_clear(&fake);
+}
+
+/* A record that is not there while later ones are: a lost write, not a torn one. */
+static void holes(void **unused)
+{
+	struct fake_disk fake, copy;
+	struct fake_bytes *file;
+	size_t at = SEGMENT_HEADER_SIZE, last = 0;
+	struct record_header h;
+
+	(void)unused;
+	make_log(&fake, 6, 700, 700, true);
+	file = fake_find(&fake, first_segment);
+	end_of(file, &last);
+	while (record_look(file->data, file->size, at, &h) == RECORD_GOOD && at < last) {
+		size_t next = record_next(&h);
+
+		for (size_t from = at; from < next; from += 8) {
+			struct disk_error error = {0};
+
+			fake_copy(&fake, &copy);
+			memset(fake_find(&copy, first_segment)->data + from, 0, next - from);
+			assert_int_equal(entries_of(&copy, NULL, &error), -EBADMSG);
+			assert_non_null(strstr(error.text, "damaged"));
+			fake_clear(&copy);
+		}
+		at = next;
+	}
+	assert_int_equal(at, last);
 	fake_clear(&fake);
 }
 
@@ -256,7 +288,8 @@ static void missing_files(void **unused)
 		char next[64];
 		int err;
 
-		if (fake.names[i].file < 0 || strcmp(name, "LOCK") == 0 || strcmp(name, "reserve") == 0)
+		if (fake.names[i].file < 0 || strcmp(name, "LOCK") == 0 ||
+		    strcmp(name, "reserve") == 0)
 			continue;
 		fake_copy(&fake, &copy);
 		fake_remove(&copy, name);
@@ -277,6 +310,32 @@ static void missing_files(void **unused)
 		fake_clear(&copy);
 	}
 	assert_true(missed >= 3);
+	fake_clear(&fake);
+}
+
+/* A segment of the same shape, key and content, but of another folder. */
+static void swapped_segment(void **unused)
+{
+	struct disk_error error = {0};
+	struct raft_restored restored;
+	struct fake_disk fake, other;
+	struct fake_bytes *to, *from;
+	struct disk *d;
+
+	(void)unused;
+	story_folder(&fake, 9);
+	fake_init(&other, 77);
+	assert_int_equal(story_open(&other, &d, &restored, NULL), 0);
+	for (int step = 0; step < 9; step++)
+		assert_int_equal(story_step(d, step), 0);
+	disk_close(d);
+	to = fake_find(&fake, first_segment);
+	from = fake_find(&other, first_segment);
+	assert_int_equal(to->size, from->size);
+	memcpy(to->data, from->data, to->size);
+	assert_int_equal(story_open(&fake, &d, &restored, &error), -EBADMSG);
+	assert_non_null(strstr(error.text, "does not continue the segment before it"));
+	fake_clear(&other);
 	fake_clear(&fake);
 }
 
@@ -341,9 +400,14 @@ static void leftovers_removed(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(torn_at_every_byte),     cmocka_unit_test(goes_on_after_torn),
-	    cmocka_unit_test(every_bit_flipped),      cmocka_unit_test(every_byte_of_a_folder),
-	    cmocka_unit_test(missing_files),	      cmocka_unit_test(wrong_keys),
+	    cmocka_unit_test(torn_at_every_byte),
+	    cmocka_unit_test(goes_on_after_torn),
+	    cmocka_unit_test(holes),
+	    cmocka_unit_test(every_bit_flipped),
+	    cmocka_unit_test(every_byte_of_a_folder),
+	    cmocka_unit_test(missing_files),
+	    cmocka_unit_test(wrong_keys),
+	    cmocka_unit_test(swapped_segment),
 	    cmocka_unit_test(leftovers_removed),
 	};
 

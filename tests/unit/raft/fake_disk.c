@@ -198,6 +198,20 @@ static bool no_room(const struct fake_disk *d, const struct fake_bytes *b, uint6
 	return d->full || (d->capacity && fake_used(d) + size - b->size > d->capacity);
 }
 
+/* And keeps a segment from being written where it was before, even if it was cut since. */
+static void put_once(struct fake_disk *d, int handle, const void *from, size_t size,
+		     uint64_t offset)
+{
+	int file = d->handles[handle].file;
+
+	for (int i = 0; i < FAKE_FILES_MAX; i++)
+		if (d->names[i].file == file && strstr(d->names[i].name, ".wal"))
+			assert(offset >= d->files[file].written);
+	put(&d->files[file].now, from, size, offset);
+	if (offset + size > d->files[file].written)
+		d->files[file].written = offset + size;
+}
+
 static ssize_t fake_pwrite(void *context, int handle, const void *from, size_t size,
 			   uint64_t offset)
 {
@@ -210,12 +224,12 @@ static ssize_t fake_pwrite(void *context, int handle, const void *from, size_t s
 	if (err) {
 		/* Some of it may be there; never all. */
 		if (d->stopped ? d->calls == d->stop_at : true)
-			put(b, from, draw(d) % size, offset);
+			put_once(d, handle, from, draw(d) % size, offset);
 		return err;
 	}
 	if (d->short_writes && size > 1)
 		size = 1 + draw(d) % (size - 1);
-	put(b, from, size, offset);
+	put_once(d, handle, from, size, offset);
 	return (ssize_t)size;
 }
 

@@ -4,7 +4,8 @@
 /*
  * A folder in memory behind struct disk_io. What was not synced is lost when the machine stops, or
  * kept, or some of it: each sector of a file and each change of a name by itself. Calls can be made
- * to fail, to write short, and the machine to stop, at any one call.
+ * to fail, to write short, and the machine to stop, at any one call. That no byte of a log segment
+ * is written twice is asserted.
  */
 #include <stdbool.h>
 
@@ -36,6 +37,7 @@ struct fake_disk {
 	struct disk_io io;
 	struct {
 		struct fake_bytes now, lasting;
+		uint64_t written; /* how far it ever was */
 	} files[FAKE_FILES_MAX];
 	int file_count;
 	struct fake_name names[FAKE_FILES_MAX], lasting_names[FAKE_FILES_MAX];
@@ -58,10 +60,10 @@ struct fake_disk {
 	unsigned int fail_at; /* this one fails with fail_error, if it is of fail_mask */
 	int fail_error;
 	unsigned int fail_mask;
-	bool failed;      /* it did */
-	bool full;        /* whatever needs room fails */
+	bool failed;       /* it did */
+	bool full;         /* whatever needs room fails */
 	uint64_t capacity; /* of all files together; 0: no end */
-	bool no_allocate; /* as on file systems that cannot */
+	bool no_allocate;  /* as on file systems that cannot */
 	bool short_writes;
 	unsigned int syncs;
 };

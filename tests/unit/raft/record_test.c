@@ -66,7 +66,8 @@ static void roundtrip(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		uint8_t file[FILE_SIZE] = {0}, chain[DISK_TAG_SIZE] = {9}, again[DISK_TAG_SIZE] = {9};
+		uint8_t file[FILE_SIZE] = {0}, chain[DISK_TAG_SIZE] = {9},
+			again[DISK_TAG_SIZE] = {9};
 		struct record_header h = put_record(file, seal, AT, 5, sizes[i], chain), found;
 		size_t size;
 
@@ -230,9 +231,12 @@ static void items(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(checksum),	       cmocka_unit_test(roundtrip),
-	    cmocka_unit_test(bound_to_its_place), cmocka_unit_test(torn_or_damaged),
-	    cmocka_unit_test(search),	       cmocka_unit_test(items),
+	    cmocka_unit_test(checksum),
+	    cmocka_unit_test(roundtrip),
+	    cmocka_unit_test(bound_to_its_place),
+	    cmocka_unit_test(torn_or_damaged),
+	    cmocka_unit_test(search),
+	    cmocka_unit_test(items),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
