@@ -47,6 +47,8 @@ void checks_applied(struct member *m);
 void checks_disk(struct member *m);
 /* state: the hash of a state machine made of it. */
 void checks_snapshot(struct member *m, const struct raft_snapshot *snapshot, uint64_t state);
+/* m agreed to make learner id a voter: it had what was committed a few ticks ago. */
+void checks_promoted(struct member *m, uint64_t id);
 void checks_read(struct member *m, uint64_t floor, uint64_t index);
 /* After the log m->log of a member that was opened was made. */
 void checks_opened(struct member *m);

@@ -48,26 +48,6 @@ static unsigned voters_changed(const struct raft_members *from, const struct raf
 	return changed;
 }
 
-/* Who has become a voter had what was committed a few ticks ago. */
-static void check_caught_up(struct member *m, const struct raft_members *from,
-			    const struct raft_members *to)
-{
-	const uint64_t commit = m->commits[(m->ticks + 1) % MEMBER_COMMITS];
-
-	for (uint32_t i = 0; i < to->count; i++) {
-		const struct raft_member *before = raft_members_find(from, to->member[i].id);
-		const struct member *learner = world_find(m->world, to->member[i].id);
-
-		if (to->member[i].role != RAFT_VOTER || (before && before->role == RAFT_VOTER))
-			continue;
-		if (!learner || journal_last(&learner->disk.journal) < commit)
-			world_fail(m->world, "membership",
-				   "leader %" PRIu64 " promotes %" PRIu64
-				   ", which is behind: %" PRIu64 " was committed",
-				   m->id, to->member[i].id, commit);
-	}
-}
-
 /* A leader has put a new membership into its log. */
 static void check_change(struct member *m, uint64_t index)
 {
@@ -93,8 +73,18 @@ static void check_change(struct member *m, uint64_t index)
 		world_fail(m->world, "membership",
 			   "leader %" PRIu64 " changes two voters at once, at %" PRIu64, m->id,
 			   index);
-	else
-		check_caught_up(m, &from, &to);
+}
+
+void checks_promoted(struct member *m, uint64_t id)
+{
+	const uint64_t commit = m->commits[(m->ticks + 1) % MEMBER_COMMITS];
+	const struct member *learner = world_find(m->world, id);
+
+	if (!learner || journal_last(&learner->disk.journal) < commit)
+		world_fail(m->world, "membership",
+			   "leader %" PRIu64 " promotes %" PRIu64 ", which is behind: %" PRIu64
+			   " was committed",
+			   m->id, id, commit);
 }
 
 static void take_entry(struct member *m, const struct raft_entry *entry, bool is_leader)

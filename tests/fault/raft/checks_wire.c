@@ -50,7 +50,7 @@ static void check_timeout_now(struct member *m, const struct raft_message *messa
 
 	if (raft_get_progress(m->raft, message->to, &progress))
 		return; /* it does not lead any more: nothing to protect */
-	if (progress.match != m->status.last)
+	if (m->status.transferring && progress.match != m->status.last)
 		world_fail(m->world, "transfer",
 			   "leader %" PRIu64 " hands over to %" PRIu64 ", which has %" PRIu64
 			   " of %" PRIu64,
@@ -193,9 +193,9 @@ static bool hears_of_majority(const struct member *m)
 		if (members->member[i].role != RAFT_VOTER)
 			continue;
 		voters++;
-		heard += other &&
-			 (other == m ||
-			  m->heard[other->slot] + m->world->raft.election_ticks >= m->ticks);
+		heard +=
+		    other && (other == m ||
+			      m->heard[other->slot] + m->world->raft.election_ticks >= m->ticks);
 	}
 	return heard > voters / 2;
 }

@@ -163,23 +163,21 @@ void disk_queue(struct disk *disk, struct disk_batch *batch)
 	disk->last = batch;
 }
 
-static void take_chunk(struct disk *disk, const struct raft_chunk_in *chunk)
+static bool take_chunk(struct disk *disk, const struct raft_chunk_in *chunk)
 {
 	const uint32_t size = chunk->data ? chunk->data->size : 0;
 
 	if (!chunk->offset)
 		disk->incoming_size = 0;
-	if (chunk->offset != disk->incoming_size) {
-		disk->incoming_gap = true;
-		return;
-	}
-	disk->incoming_gap = false;
+	if (chunk->offset != disk->incoming_size)
+		return false;
 	disk->incoming = realloc(disk->incoming, disk->incoming_size + size + 1);
 	if (!disk->incoming)
 		abort();
 	if (size)
 		memcpy(disk->incoming + disk->incoming_size, chunk->data->data, size);
 	disk->incoming_size += size;
+	return true;
 }
 
 /* The log's records of a batch, in order. */
@@ -210,7 +208,7 @@ static const char *install(struct disk *disk, const struct raft_snapshot *snapsh
 {
 	struct raft_bytes *state;
 
-	if (disk->incoming_gap || disk->incoming_size != snapshot->size)
+	if (disk->incoming_size != snapshot->size)
 		return "a snapshot was installed whose chunks are not whole";
 	state = raft_bytes_new(disk->incoming, disk->incoming_size);
 	if (!state)
@@ -237,7 +235,8 @@ static const char *write_effects(struct disk *disk, const struct raft_effects *e
 {
 	add_records(disk, effects);
 	for (size_t i = 0; i < effects->chunk_count; i++)
-		take_chunk(disk, &effects->chunks[i]);
+		if (!take_chunk(disk, &effects->chunks[i]))
+			return "a chunk does not follow the one before";
 	if (!replay_new(disk))
 		return "entries to append leave a gap, or rewrite what a snapshot stands for";
 	return effects->has_install ? install(disk, &effects->install) : NULL;

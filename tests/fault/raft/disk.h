@@ -44,7 +44,6 @@ struct disk {
 	size_t synced; /* records */
 	uint8_t *incoming;
 	uint64_t incoming_size;
-	bool incoming_gap; /* a chunk did not follow the one before */
 
 	struct disk_batch *first, *last; /* on their way */
 	bool is_full;

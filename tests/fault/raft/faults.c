@@ -50,17 +50,42 @@ static bool is_enough(struct world *world, const struct raft_members *members,
 	return !voters || alive > voters / 2;
 }
 
+/* A membership on its way may come into force when its sender has long forgotten it. */
+static bool is_enough_under_way(struct world *world, const struct member *lost)
+{
+	struct raft_members members;
+
+	for (size_t i = 0; i < world->queue.count; i++) {
+		const struct raft_message *message = world->queue.heap[i].payload;
+
+		if (world->queue.heap[i].type != EVENT_MESSAGE)
+			continue;
+		for (uint32_t j = 0; j < message->entry_count; j++) {
+			const struct raft_bytes *data = message->entries[j].data;
+
+			if (message->entries[j].type == RAFT_ENTRY_MEMBERS && data &&
+			    !raft_members_decode(data->data, data->size, &members) &&
+			    !is_enough(world, &members, lost))
+				return false;
+		}
+	}
+	return true;
+}
+
 bool faults_may_lose(struct world *world, const struct member *lost)
 {
 	struct raft_members members;
 
-	if (!is_enough(world, &world->ledger.commit_members, lost))
+	if (!is_enough(world, &world->ledger.commit_members, lost) ||
+	    !is_enough_under_way(world, lost))
 		return false;
 	for (uint32_t i = 0; i < world->member_count; i++) {
 		const struct member *m = world->members[i];
 
 		if (faults_is_lost(m))
 			continue;
+		if (!is_enough(world, &m->status.members, lost))
+			return false;
 		if (journal_members(&m->disk.journal, journal_last(&m->disk.journal), &members) &&
 		    !is_enough(world, &members, lost))
 			return false;

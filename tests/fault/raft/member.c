@@ -17,6 +17,13 @@ static uint32_t next_random(void *context)
 	return (uint32_t)(sim_random_next(context) >> 32);
 }
 
+/* For scripts: the longest timeout, so that nobody campaigns unasked. */
+static uint32_t no_random(void *context)
+{
+	(void)context;
+	return WORLD_ELECTION_TICKS - 1;
+}
+
 struct member *member_new(struct world *world, uint32_t slot)
 {
 	struct member *m = calloc(1, sizeof(*m));
@@ -378,7 +385,7 @@ static int open_core(struct member *m)
 						 .type = journal->entries[i].type,
 						 .data = journal->entries[i].data};
 	options.id = m->id;
-	options.random = next_random;
+	options.random = m->world->options.is_scripted ? no_random : next_random;
 	options.random_context = &m->random;
 	err = raft_open(&options, &restored, &m->raft);
 	free(entries);
@@ -415,7 +422,8 @@ void member_start(struct member *m)
 		    "opens: term %" PRIu64 " vote %" PRIu64 " log %" PRIu64 "..%" PRIu64,
 		    m->disk.hard.term, m->disk.hard.vote, m->log.base + 1, journal_last(&m->log));
 	checks_opened(m);
-	later(m, sim_random_below(&world->random, m->tick_us), EVENT_TICK, 0, NULL);
+	if (!world->options.is_scripted)
+		later(m, sim_random_below(&world->random, m->tick_us), EVENT_TICK, 0, NULL);
 	called(m);
 	take_all(m);
 }
@@ -567,7 +575,6 @@ static void receive(struct member *m, const struct raft_message *message)
 
 static void tick(struct member *m)
 {
-	later(m, m->tick_us, EVENT_TICK, 0, NULL);
 	if (raft_tick(m->raft))
 		world_fail(m->world, "log", "raft_tick failed");
 	called(m);
@@ -581,6 +588,7 @@ void member_handle(struct member *m, struct event *event)
 		return;
 	switch ((enum event_type)event->type) {
 	case EVENT_TICK:
+		later(m, m->tick_us, EVENT_TICK, 0, NULL);
 		tick(m);
 		break;
 	case EVENT_MESSAGE:
@@ -674,6 +682,8 @@ int member_change(struct member *m, enum raft_change_type type, uint64_t id)
 	err = raft_change_members(m->raft, &change, &index);
 	world_trace(m->world, m->id, "is to %s m%" PRIu64 ": %s", trace_change(type), id,
 		    err ? strerror(-err) : "yes");
+	if (!err && type == RAFT_PROMOTE)
+		checks_promoted(m, id);
 	if (err)
 		m->world->coverage.changes_refused++;
 	else if (id == m->id && type != RAFT_SET_ADDRESS)
@@ -697,4 +707,10 @@ uint64_t member_probe(struct member *m)
 	raft_bytes_release(bytes);
 	settle(m);
 	return err ? 0 : index;
+}
+
+void member_tick(struct member *m, unsigned ticks)
+{
+	for (unsigned i = 0; i < ticks && m->state == MEMBER_UP && !m->world->failed_check; i++)
+		tick(m);
 }

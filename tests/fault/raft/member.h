@@ -95,6 +95,8 @@ void member_snapshot(struct member *m);
 int member_transfer(struct member *m, uint64_t to);
 int member_change(struct member *m, enum raft_change_type type, uint64_t id);
 void member_campaign(struct member *m);
+/* For scripts, where clocks stand still otherwise. */
+void member_tick(struct member *m, unsigned ticks);
 /* Proposes a write of nobody's. Its index; 0: refused. */
 uint64_t member_probe(struct member *m);
 void member_disk_free(struct member *m);

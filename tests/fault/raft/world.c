@@ -87,6 +87,8 @@ static void choose_options(struct world *world)
 	world->raft.election_ticks = WORLD_ELECTION_TICKS;
 	world->raft.heartbeat_ticks = WORLD_HEARTBEAT_TICKS;
 	world->raft.chunk_bytes = is_scripted ? 256 : (uint32_t)sim_random_between(random, 64, 512);
+	if (is_scripted)
+		world->raft.message_bytes_max = 1; /* one entry in each, to be held back alone */
 	if (is_scripted || sim_random_chance(random, 300))
 		return;
 	world->raft.message_bytes_max = (uint32_t)sim_random_between(random, 64, 2048);
@@ -133,7 +135,7 @@ struct world *world_new(const struct world_options *options)
 	choose_options(world);
 	network_heal(world);
 	world->faults.disk_delay_max_us = 500;
-	world->clients.timeout_us = 100000;
+	world->clients.is_closed = options->is_scripted;
 	if (!options->is_scripted) {
 		network_choose(world);
 		faults_choose(world);
