@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The end of a turn of the loop: what all calls of the turn led to leaves together. */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
