@@ -63,6 +63,7 @@ static void try_again(struct world *world, uint64_t number)
 	struct clients *clients = &world->clients;
 	struct client *client = &clients->client[number];
 	struct client_request *request = calloc(1, sizeof(*request));
+	const uint32_t member = choose_member(world, client);
 
 	if (!request)
 		abort();
@@ -80,10 +81,9 @@ static void try_again(struct world *world, uint64_t number)
 	if (sim_random_chance(&world->random, clients->lost_per_mille))
 		free(request);
 	else
-		world_after(world, sim_random_between(&world->random, 50, 2000),
-			    (struct event){.type = EVENT_REQUEST,
-					   .member = choose_member(world, client),
-					   .payload = request});
+		world_after(
+		    world, sim_random_between(&world->random, 50, 2000),
+		    (struct event){.type = EVENT_REQUEST, .member = member, .payload = request});
 	wake_after(world, number, clients->timeout_us);
 }
 

@@ -291,10 +291,12 @@ void disk_crash(struct disk *disk, struct sim_random *random, struct sim_coverag
 
 void disk_damage(struct disk *disk, struct sim_random *random)
 {
+	const size_t record = (size_t)sim_random_below(random, disk->synced);
+	const size_t word = (size_t)sim_random_below(random, 3);
+
 	disk->is_damaged = disk->synced > 0;
 	if (disk->is_damaged)
-		disk->records[sim_random_below(random, disk->synced)]
-		    .words[sim_random_below(random, 3)] ^= 1;
+		disk->records[record].words[word] ^= 1;
 }
 
 /* Of the records, those before the first that is damaged; as a member without a disk's memory of

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "member.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checks.h"
+#include "member_internal.h"
 #include "mutations.h"
 #include "trace.h"
 #include "world.h"
@@ -154,50 +154,6 @@ void member_snapshot(struct member *m)
 	write_later(m);
 }
 
-static void answer(struct member *m, const struct member_waiting *waiting,
-		   enum client_answer answer, uint64_t result)
-{
-	client_answer(m->world, waiting->client,
-		      (struct client_reply){.attempt = waiting->attempt,
-					    .answer = answer,
-					    .result = result,
-					    .leader = m->status.leader});
-}
-
-static void answer_command(struct member *m, const struct raft_entry *entry, uint64_t result)
-{
-	for (uint32_t i = 0; i < m->waiting_count;) {
-		struct member_waiting *waiting = &m->waiting[i];
-
-		if (waiting->context || waiting->index != entry->index) {
-			i++;
-			continue;
-		}
-		if (waiting->term == entry->term || sim_mutated(SIM_runtime_answer_by_index)) {
-			answer(m, waiting, CLIENT_DONE, result);
-		} else {
-			m->world->coverage.proposals_overwritten++;
-			answer(m, waiting, CLIENT_LOST, 0);
-		}
-		*waiting = m->waiting[--m->waiting_count];
-	}
-}
-
-static void answer_reads(struct member *m)
-{
-	for (uint32_t i = 0; i < m->waiting_count;) {
-		struct member_waiting *waiting = &m->waiting[i];
-
-		if (!waiting->context || !waiting->index ||
-		    (waiting->index > m->applied && !sim_mutated(SIM_runtime_read_before_apply))) {
-			i++;
-			continue;
-		}
-		answer(m, waiting, CLIENT_DONE, m->store.registers[waiting->key]);
-		*waiting = m->waiting[--m->waiting_count];
-	}
-}
-
 static void apply_members(struct member *m, const struct raft_entry *entry)
 {
 	m->members_before = m->members;
@@ -223,7 +179,7 @@ static void apply(struct member *m, const struct raft_entry *entry)
 	m->applied = entry->index;
 	m->applied_term = entry->term;
 	checks_applied(m);
-	answer_command(m, entry, result);
+	member_answer_command(m, entry, result);
 	if (sim_random_chance(&m->world->random, m->world->faults.snapshot_per_mille))
 		member_snapshot(m);
 }
@@ -238,29 +194,6 @@ static void apply_all(struct member *m, const struct raft_effects *effects)
 	}
 	for (size_t i = 0; i < count && !m->world->failed_check; i++)
 		apply(m, &effects->committed[i]);
-}
-
-static void read_done(struct member *m, const struct raft_read_done *read)
-{
-	for (uint32_t i = 0; i < m->waiting_count; i++) {
-		struct member_waiting *waiting = &m->waiting[i];
-
-		if (waiting->context != read->context)
-			continue;
-		if (read->err) {
-			m->world->coverage.reads_given_up++;
-			answer(m, waiting, CLIENT_NOT_LEADER, 0);
-			*waiting = m->waiting[--m->waiting_count];
-			return;
-		}
-		if (member_is_leader(m))
-			m->world->coverage.reads_on_leaders++;
-		else
-			m->world->coverage.reads_on_followers++;
-		checks_read(m, waiting->floor, read->index);
-		waiting->index = read->index;
-		return;
-	}
 }
 
 static void send(struct member *m, struct raft_message *messages, size_t count)
@@ -294,7 +227,7 @@ static void act_on(struct member *m, const struct disk_batch *taken)
 		send(m, effects->later, effects->later_count);
 	apply_all(m, effects);
 	for (size_t i = 0; i < effects->read_count; i++)
-		read_done(m, &effects->reads[i]);
+		member_read_done(m, &effects->reads[i]);
 	for (size_t i = 0; i < effects->wanted_count; i++)
 		want_chunk(m, &effects->wanted[i]);
 	batch = malloc(sizeof(*batch));
@@ -335,12 +268,12 @@ static void take_all(struct member *m)
 	}
 	if (m->world->failed_check)
 		return;
-	answer_reads(m);
+	member_answer_reads(m);
 	checks_settled(m);
 }
 
 /* A loop that is busy gives its core several inputs before it takes the effects. */
-static void settle(struct member *m)
+void member_settle(struct member *m)
 {
 	called(m);
 	if (!sim_random_chance(&m->world->random, m->world->faults.lazy_per_mille))
@@ -470,7 +403,7 @@ static void stall(struct member *m)
 	world_trace(m->world, m->id, "has no room on its disk");
 	m->is_writing = false;
 	raft_stall(m->raft, true);
-	settle(m);
+	member_settle(m);
 }
 
 static void installed(struct member *m, const struct raft_snapshot *snapshot)
@@ -531,7 +464,7 @@ static void written(struct member *m)
 	disk_batch_free(batch);
 	write_later(m);
 	if (!m->world->failed_check)
-		settle(m);
+		member_settle(m);
 }
 
 static void send_chunk(struct member *m, const struct raft_chunk_wanted *wanted)
@@ -559,7 +492,7 @@ static void send_chunk(struct member *m, const struct raft_chunk_wanted *wanted)
 			    offset + size == snapshot->meta.size))
 		world_trace(m->world, m->id, "has a chunk nobody wants any more");
 	raft_bytes_release(data);
-	settle(m);
+	member_settle(m);
 }
 
 static void receive(struct member *m, const struct raft_message *message)
@@ -570,7 +503,7 @@ static void receive(struct member *m, const struct raft_message *message)
 		world_fail(m->world, "log", "raft_step failed");
 	called(m);
 	checks_received(m, message);
-	settle(m);
+	member_settle(m);
 }
 
 static void tick(struct member *m)
@@ -579,7 +512,7 @@ static void tick(struct member *m)
 		world_fail(m->world, "log", "raft_tick failed");
 	called(m);
 	checks_ticked(m);
-	settle(m);
+	member_settle(m);
 }
 
 void member_handle(struct member *m, struct event *event)
@@ -606,7 +539,7 @@ void member_handle(struct member *m, struct event *event)
 	case EVENT_UNREACHABLE:
 		raft_unreachable(m->raft, event->number);
 		checks_unreachable(m, event->number);
-		settle(m);
+		member_settle(m);
 		break;
 	case EVENT_REQUEST:
 		member_request(m, event->payload);
@@ -614,44 +547,6 @@ void member_handle(struct member *m, struct event *event)
 	default:
 		break;
 	}
-}
-
-static int ask_read(struct member *m, struct member_waiting *waiting)
-{
-	waiting->context = waiting->attempt;
-	waiting->floor = m->world->ledger.commit;
-	return raft_read(m->raft, waiting->context);
-}
-
-static int propose(struct member *m, const struct client_request *request,
-		   struct member_waiting *waiting)
-{
-	struct raft_bytes *bytes = store_encode(&request->command, request->padding);
-	int err = raft_propose(m->raft, bytes, &waiting->index, &waiting->term);
-
-	raft_bytes_release(bytes);
-	m->world->coverage.proposals += !err;
-	m->world->coverage.proposals_refused_full += err == RAFT_FULL;
-	return err;
-}
-
-void member_request(struct member *m, const struct client_request *request)
-{
-	struct member_waiting *waiting = &m->waiting[m->waiting_count];
-	const bool is_read = request->command.kind == LINEAR_READ;
-	int err;
-
-	if (m->waiting_count == MEMBER_WAITING_MAX)
-		return;
-	*waiting = (struct member_waiting){
-	    .client = request->client, .attempt = request->attempt, .key = request->command.key};
-	err = is_read ? ask_read(m, waiting) : propose(m, request, waiting);
-	m->waiting_count += !err;
-	if (err)
-		answer(m, waiting, err == RAFT_NOT_LEADER ? CLIENT_NOT_LEADER : CLIENT_REFUSED, 0);
-	else if (!is_read && sim_mutated(SIM_runtime_answer_before_commit))
-		answer(m, waiting, CLIENT_DONE, m->store.registers[request->command.key]);
-	settle(m);
 }
 
 int member_transfer(struct member *m, uint64_t to)
@@ -665,7 +560,7 @@ int member_transfer(struct member *m, uint64_t to)
 		m->transfer_to = to;
 		m->transfer_us = m->world->now_us;
 	}
-	settle(m);
+	member_settle(m);
 	return err;
 }
 
@@ -688,25 +583,14 @@ int member_change(struct member *m, enum raft_change_type type, uint64_t id)
 		m->world->coverage.changes_refused++;
 	else if (id == m->id && type != RAFT_SET_ADDRESS)
 		m->world->coverage.leaders_changed_themselves++;
-	settle(m);
+	member_settle(m);
 	return err;
 }
 
 void member_campaign(struct member *m)
 {
 	raft_campaign(m->raft);
-	settle(m);
-}
-
-uint64_t member_probe(struct member *m)
-{
-	struct raft_bytes *bytes = store_encode(&(struct store_command){.kind = LINEAR_CAS}, 0);
-	uint64_t index, term;
-	int err = raft_propose(m->raft, bytes, &index, &term);
-
-	raft_bytes_release(bytes);
-	settle(m);
-	return err ? 0 : index;
+	member_settle(m);
 }
 
 void member_tick(struct member *m, unsigned ticks)

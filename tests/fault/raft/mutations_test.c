@@ -16,7 +16,7 @@
 #include "mutations.h"
 #include "world.h"
 
-enum { SEEDS_MAX = 3000, STEPS = 5000 };
+enum { SEEDS_MAX = 6000, STEPS = 5000 };
 
 /* Shared with the child. */
 struct outcome {
