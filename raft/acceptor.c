@@ -291,11 +291,6 @@ int acceptor_new(struct acceptor_home *home, const struct sockaddr *address, uin
 	return 0;
 }
 
-uint32_t acceptor_strangers(const struct acceptor *acceptor)
-{
-	return acceptor->strangers;
-}
-
 void acceptor_close(struct acceptor *acceptor)
 {
 	acceptor->closing = true;

@@ -30,7 +30,6 @@ int acceptor_new(struct acceptor_home *home, const struct sockaddr *address, uin
 		 struct acceptor **out);
 /* A member that was removed: what it had is closed. */
 void acceptor_disconnect(struct acceptor *acceptor, uint64_t id);
-uint32_t acceptor_strangers(const struct acceptor *acceptor);
 /* Frees it. */
 void acceptor_close(struct acceptor *acceptor);
 #endif

@@ -197,8 +197,8 @@ static void put(struct disk_writer *writer, struct job *job)
 	writer->outstanding++;
 	uv_mutex_lock(&writer->mutex);
 	list_add(&writer->waiting, job);
-	uv_cond_signal(&writer->cond);
 	uv_mutex_unlock(&writer->mutex);
+	uv_cond_signal(&writer->cond); /* who wakes finds the mutex free */
 }
 
 int disk_writer_reserve(struct disk_writer *writer)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The end of a turn of the loop: what all calls of the turn led to leaves together. */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,8 +134,18 @@ static void look_around(struct raft_node *node)
 
 /* -- the turn ---------------------------------------------------------------------------------- */
 
+/* Entries wait for nothing. That something is committed may wait until our own clients know it. */
+static bool has_entries(const struct raft_message *messages, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (messages[i].entry_count)
+			return true;
+	return false;
+}
+
 static void put_effects(struct raft_node *node, struct raft_effects *effects)
 {
+	const bool hurry = has_entries(effects->now, effects->now_count);
 	struct raft_message *now = effects->now;
 	struct raft_read_done *reads = effects->reads;
 	struct raft_chunk_wanted *wanted = effects->wanted;
@@ -152,7 +161,8 @@ static void put_effects(struct raft_node *node, struct raft_effects *effects)
 	if (effects->sequence)
 		disk_writer_put(node->writer, effects);
 	send_messages(node, now, now_count);
-	transport_flush(node->transport);
+	if (hurry)
+		transport_flush(node->transport);
 	for (size_t i = 0; i < read_count; i++)
 		read_done(node, &reads[i]);
 	for (size_t i = 0; i < wanted_count; i++)
@@ -184,8 +194,8 @@ void node_turn(struct raft_node *node)
 	if (node->failed)
 		return;
 	look_around(node);
-	node_snapshot_consider(node);
-	transport_flush(node->transport); /* `later` of batches that were written */
 	if (node->events.turned)
 		node->events.turned(node->events.context);
+	transport_flush(node->transport);
+	node_snapshot_consider(node);
 }

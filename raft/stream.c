@@ -21,7 +21,7 @@ struct stream {
 	uv_connect_t connect;
 	size_t unwritten; /* bytes that libuv holds */
 	unsigned int handles;
-	bool dialed, ready, closing;
+	bool ready, closing;
 };
 
 struct pending_write {
@@ -277,7 +277,6 @@ static int make(struct stream_home *home, struct tls_context *tls, enum tls_side
 	stream->home = home;
 	stream->events = events;
 	stream->owner = owner;
-	stream->dialed = side == TLS_DIALS;
 	stream->handles = HANDLES;
 	uv_tcp_init(home->loop, &stream->tcp);
 	uv_timer_init(home->loop, &stream->timer);

@@ -125,15 +125,24 @@ static void write_out(struct client *client)
 {
 	struct wire_buffer done = client->writing;
 	uv_buf_t buffer;
+	int written;
 
 	if (client->busy || !client->output.size)
 		return;
+	buffer = uv_buf_init((char *)client->output.data, (unsigned int)client->output.size);
+	written = uv_try_write((uv_stream_t *)&client->tcp, &buffer, 1);
+	if (written == (int)buffer.len) {
+		client->output.size = 0;
+		return;
+	}
 	client->writing = client->output;
 	client->output = done;
 	client->output.size = 0;
 	client->busy = true;
 	client->write.data = client;
-	buffer = uv_buf_init((char *)client->writing.data, (unsigned int)client->writing.size);
+	written = written < 0 ? 0 : written;
+	buffer = uv_buf_init((char *)client->writing.data + written,
+			     (unsigned int)client->writing.size - (unsigned int)written);
 	if (uv_write(&client->write, (uv_stream_t *)&client->tcp, &buffer, 1, wrote)) {
 		client->busy = false;
 		drop(client);

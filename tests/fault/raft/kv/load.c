@@ -352,14 +352,23 @@ static void flush(uv_prepare_t *prepare)
 		struct link *link = &load->links[i];
 		struct wire_buffer done = link->writing;
 		uv_buf_t buffer;
+		int written;
 
 		if (!link->up || link->busy || !link->output.size)
 			continue;
+		buffer = uv_buf_init((char *)link->output.data, (unsigned int)link->output.size);
+		written = uv_try_write((uv_stream_t *)&link->tcp, &buffer, 1);
+		if (written == (int)buffer.len) {
+			link->output.size = 0;
+			continue;
+		}
+		written = written < 0 ? 0 : written;
 		link->writing = link->output;
 		link->output = done;
 		link->output.size = 0;
 		link->busy = true;
-		buffer = uv_buf_init((char *)link->writing.data, (unsigned int)link->writing.size);
+		buffer = uv_buf_init((char *)link->writing.data + written,
+				     (unsigned int)link->writing.size - (unsigned int)written);
 		if (uv_write(&link->write, (uv_stream_t *)&link->tcp, &buffer, 1, wrote)) {
 			link->busy = false;
 			hang_up(link);

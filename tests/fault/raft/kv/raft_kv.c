@@ -150,7 +150,15 @@ static void raise_port(const char *address, char *raised)
 		 colon ? atoi(colon + 1) + 1 : 0);
 }
 
-int main(int argc, char **argv)
+struct arguments {
+	uint64_t id;
+	const char *pki;
+	bool join;
+	struct raft_members members;
+	struct raft_node_options node;
+};
+
+static void parse(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
 	    {"id", required_argument, NULL, 'i'},
@@ -164,87 +172,107 @@ int main(int argc, char **argv)
 	    {"segment-bytes", required_argument, NULL, 'S'},
 	    {NULL, 0, NULL, 0},
 	};
-	static struct program program;
-	static struct raft_members members;
-	static const struct disk_keyring keyring = {
-	    .active = 1, .count = 1, .keys = {{.id = 1, .bytes = {0x5e, 0xa1}}}};
-	struct raft_node_options node;
-	struct raft_error error = {0};
-	const char *pki = ".";
-	char name[32], client_address[RAFT_ADDRESS_MAX];
-	uint64_t id = 0;
-	bool join = false;
+	struct raft_node_options *node = &arguments->node;
 
-	raft_node_options_default(&node);
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (option) {
 		case 'i':
-			id = strtoull(optarg, NULL, 16);
+			arguments->id = strtoull(optarg, NULL, 16);
 			break;
 		case 'd':
-			node.disk.path = optarg;
+			node->disk.path = optarg;
 			break;
 		case 'p':
-			pki = optarg;
+			arguments->pki = optarg;
 			break;
 		case 'l':
-			node.listen = optarg;
+			node->listen = optarg;
 			break;
 		case 'm':
-			parse_members(optarg, &members);
+			parse_members(optarg, &arguments->members);
 			break;
 		case 'j':
-			join = true;
+			arguments->join = true;
 			break;
 		case 's':
-			node.snapshot_bytes = strtoull(optarg, NULL, 10);
+			node->snapshot_bytes = strtoull(optarg, NULL, 10);
 			break;
 		case 'k':
-			node.kept_entries = strtoull(optarg, NULL, 10);
+			node->kept_entries = strtoull(optarg, NULL, 10);
 			break;
 		case 'S':
-			node.disk.segment_size = (uint32_t)strtoul(optarg, NULL, 10);
+			node->disk.segment_size = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		default:
-			return EXIT_START;
+			exit(EXIT_START);
 		}
 	}
-	if (!id || !node.disk.path || !node.listen) {
-		fprintf(stderr, "raft-kv: --id, --dir and --listen are needed\n");
-		return EXIT_START;
+	if (!arguments->id || !arguments->pki || !node->disk.path || !node->listen) {
+		fprintf(stderr, "raft-kv: --id, --dir, --pki and --listen are needed\n");
+		exit(EXIT_START);
 	}
+}
+
+static void open_server(struct program *program, const char *listen)
+{
+	char address[RAFT_ADDRESS_MAX];
+
+	raise_port(listen, address);
+	program->store = kv_store_new();
+	if (!program->store ||
+	    kv_server_open(&program->loop, address, program->store, &program->server)) {
+		fprintf(stderr, "raft-kv: cannot listen on %s\n", address);
+		exit(EXIT_START);
+	}
+}
+
+static void open_member(struct program *program, struct arguments *arguments)
+{
+	static const struct disk_keyring keyring = {
+	    .active = 1, .count = 1, .keys = {{.id = 1, .bytes = {0x5e, 0xa1}}}};
+	struct raft_node_options *node = &arguments->node;
+	const struct raft_members *members = &arguments->members;
+	struct raft_error error = {0};
+	char name[32], *ca, *certificate, *key;
+
+	node->loop = &program->loop;
+	node->disk.keyring = &keyring;
+	node->store = kv_store_seam(program->store);
+	node->bootstrap = arguments->join ? NULL : members;
+	node->events = (struct raft_node_events){.changed = changed,
+						 .turned = turned,
+						 .failed = failed,
+						 .said = said,
+						 .context = program};
+	ca = read_pem(arguments->pki, "ca.pem");
+	snprintf(name, sizeof(name), "%" PRIx64 ".pem", arguments->id);
+	certificate = read_pem(arguments->pki, name);
+	snprintf(name, sizeof(name), "%" PRIx64 ".key", arguments->id);
+	key = read_pem(arguments->pki, name);
+	node->pem = (struct tls_pem){ca, certificate, key};
+	if (raft_node_open(node, &program->node, &error)) {
+		fprintf(stderr, "raft-kv: %s\n", error.message);
+		exit(EXIT_START);
+	}
+	free(ca);
+	free(certificate);
+	free(key);
+	for (uint32_t i = 0; arguments->join && i < members->count; i++)
+		raft_node_set_peer(program->node, members->member[i].id,
+				   members->member[i].address);
+}
+
+int main(int argc, char **argv)
+{
+	static struct program program;
+	static struct arguments arguments;
+
+	raft_node_options_default(&arguments.node);
+	parse(argc, argv, &arguments);
 	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&program.loop);
-	program.store = kv_store_new();
-	raise_port(node.listen, client_address);
-	if (!program.store ||
-	    kv_server_open(&program.loop, client_address, program.store, &program.server)) {
-		fprintf(stderr, "raft-kv: cannot listen on %s\n", client_address);
-		return EXIT_START;
-	}
-	node.loop = &program.loop;
-	node.disk.keyring = &keyring;
-	node.store = kv_store_seam(program.store);
-	node.bootstrap = join ? NULL : &members;
-	node.events = (struct raft_node_events){.changed = changed,
-						.turned = turned,
-						.failed = failed,
-						.said = said,
-						.context = &program};
-	node.pem.ca = read_pem(pki, "ca.pem");
-	snprintf(name, sizeof(name), "%" PRIx64 ".pem", id);
-	node.pem.certificate = read_pem(pki, name);
-	snprintf(name, sizeof(name), "%" PRIx64 ".key", id);
-	node.pem.key = read_pem(pki, name);
-	if (raft_node_open(&node, &program.node, &error)) {
-		fprintf(stderr, "raft-kv: %s\n", error.message);
-		return EXIT_START;
-	}
-	free((void *)(uintptr_t)node.pem.ca);
-	free((void *)(uintptr_t)node.pem.certificate);
-	free((void *)(uintptr_t)node.pem.key);
-	for (uint32_t i = 0; join && i < members.count; i++)
-		raft_node_set_peer(program.node, members.member[i].id, members.member[i].address);
+	open_server(&program, arguments.node.listen);
+	open_member(&program, &arguments);
 	kv_server_serve(program.server, program.node);
 	uv_signal_init(&program.loop, &program.sigterm);
 	program.sigterm.data = &program;
