@@ -81,7 +81,7 @@ static void write_calls(struct disk *d, uint64_t *index, size_t calls, size_t gr
 	struct raft_entry entries[GROUP];
 	struct disk_batch batches[GROUP] = {0};
 	struct raft_bytes *data = raft_bytes_new(NULL, ENTRY_SIZE);
-	struct disk_error error;
+	struct raft_error error;
 	size_t done;
 
 	for (size_t call = 0; call < calls; call++) {
@@ -107,7 +107,7 @@ static void write_calls(struct disk *d, uint64_t *index, size_t calls, size_t gr
 static struct disk *open_folder(const char *folder, struct raft_restored *restored)
 {
 	struct disk_options options = {.path = folder, .keyring = &ring};
-	struct disk_error error;
+	struct raft_error error;
 	struct disk *d;
 
 	if (disk_open(&options, &d, restored, &error)) {

@@ -11,7 +11,7 @@
 #include "disk_internal.h"
 
 static int open_parts(struct disk *d, const struct disk_options *options,
-		      struct raft_restored *restored, struct disk_error *error)
+		      struct raft_restored *restored, struct raft_error *error)
 {
 	uint32_t segment_size =
 	    options->segment_size ? options->segment_size : DISK_SEGMENT_SIZE_DEFAULT;
@@ -40,18 +40,18 @@ static int open_parts(struct disk *d, const struct disk_options *options,
 }
 
 int disk_open(const struct disk_options *options, struct disk **out, struct raft_restored *restored,
-	      struct disk_error *error)
+	      struct raft_error *error)
 {
 	struct disk *d;
 	int err;
 
 	if (options->segment_size > DISK_SEGMENT_SIZE_MAX)
-		return disk_error_set(error, -EINVAL,
+		return raft_error_set(error, -EINVAL,
 				      "%s: segments of %" PRIu32 " bytes are larger than %d",
 				      options->path, options->segment_size, DISK_SEGMENT_SIZE_MAX);
 	d = calloc(1, sizeof(*d));
 	if (!d)
-		return disk_error_set(error, -ENOMEM, "%s: no memory", options->path);
+		return raft_error_set(error, -ENOMEM, "%s: no memory", options->path);
 	err = folder_open(&d->folder, options->path, options->io ? options->io : &disk_io_kernel,
 			  options->keyring, error);
 	if (err == 0) {
@@ -85,33 +85,33 @@ void disk_close(struct disk *d)
 }
 
 /* What to say when a call only gave a number. */
-static int explain(struct disk *d, int err, struct disk_error *error)
+static int explain(struct disk *d, int err, struct raft_error *error)
 {
 	if (err == 0 || folder_check(&d->folder, error))
 		return err;
 	if (err == -ENOSPC)
-		return disk_error_set(error, err,
+		return raft_error_set(error, err,
 				      "%s: the disk is full; what is there is safe. Make room, and "
 				      "this manager goes on by itself",
 				      d->folder.path);
-	return disk_error_set(error, err, "%s: %s", d->folder.path, strerror(-err));
+	return raft_error_set(error, err, "%s: %s", d->folder.path, strerror(-err));
 }
 
 int disk_snapshot_begin(struct disk *d, const struct raft_snapshot *snapshot,
-			struct snapshot_writer **out, struct disk_error *error)
+			struct snapshot_writer **out, struct raft_error *error)
 {
 	return explain(d, snapshots_begin(&d->snapshots, snapshot, out), error);
 }
 
 int disk_snapshot_write(struct disk *d, struct snapshot_writer *w, const void *data, size_t size,
-			struct disk_error *error)
+			struct raft_error *error)
 {
 	size_t taken;
 
 	return explain(d, snapshot_writer_add(w, data, size, &taken), error);
 }
 
-int disk_snapshot_finish(struct disk *d, struct snapshot_writer *w, struct disk_error *error)
+int disk_snapshot_finish(struct disk *d, struct snapshot_writer *w, struct raft_error *error)
 {
 	return explain(d, snapshots_commit(&d->snapshots, w), error);
 }
@@ -123,7 +123,7 @@ void disk_snapshot_abort(struct disk *d, struct snapshot_writer *w)
 }
 
 int disk_reader_open(struct disk *d, uint64_t index, struct snapshot_reader **out,
-		     struct disk_error *error)
+		     struct raft_error *error)
 {
 	return snapshots_open(&d->snapshots, index, out, error);
 }
@@ -134,7 +134,7 @@ const struct raft_snapshot *disk_reader_snapshot(const struct snapshot_reader *r
 }
 
 int disk_reader_read(struct snapshot_reader *r, uint64_t offset, void *to, size_t size, size_t *got,
-		     struct disk_error *error)
+		     struct raft_error *error)
 {
 	return snapshot_reader_read(r, offset, to, size, got, error);
 }
@@ -172,16 +172,16 @@ static int activate_key(struct disk_folder *f, const struct disk_key *key, uint3
 	return err;
 }
 
-int disk_rotate_key(struct disk *d, const struct disk_key *key, struct disk_error *error)
+int disk_rotate_key(struct disk *d, const struct disk_key *key, struct raft_error *error)
 {
 	uint32_t before;
 	int err = activate_key(&d->folder, key, &before);
 
 	if (err == -EINVAL)
-		return disk_error_set(
+		return raft_error_set(
 		    error, err, "key %" PRIu32 ": the id is 0, or another key has it", key->id);
 	if (err)
-		return disk_error_set(error, err,
+		return raft_error_set(error, err,
 				      "key %" PRIu32
 				      ": the keyring has %d keys already; forget one "
 				      "that is not needed any more",
@@ -229,7 +229,7 @@ int disk_keys_needed(struct disk *d, uint32_t ids[DISK_KEYS_MAX])
 	return set.count;
 }
 
-int disk_forget_key(struct disk *d, uint32_t id, struct disk_error *error)
+int disk_forget_key(struct disk *d, uint32_t id, struct raft_error *error)
 {
 	uint32_t ids[DISK_KEYS_MAX];
 	struct disk_keyring *ring = &d->folder.ring;
@@ -239,7 +239,7 @@ int disk_forget_key(struct disk *d, uint32_t id, struct disk_error *error)
 		return explain(d, count, error);
 	for (int i = 0; i < count; i++)
 		if (ids[i] == id)
-			return disk_error_set(error, -EBUSY, "%s: key %" PRIu32 " is still needed",
+			return raft_error_set(error, -EBUSY, "%s: key %" PRIu32 " is still needed",
 					      d->folder.path, id);
 	pthread_mutex_lock(&d->folder.mutex);
 	for (uint32_t i = 0; i < ring->count; i++) {

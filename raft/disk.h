@@ -10,7 +10,7 @@
  * -ENOMEM, -EMFILE or -ENFILE, after which things are as before. error may be NULL.
  */
 #include "core.h"
-#include "disk_error.h"
+#include "raft_error.h"
 #include "disk_io.h"
 #include "seal.h"
 
@@ -33,7 +33,7 @@ struct disk_options {
  *   -EBADMSG       damage; the error names file, offset and cure. Nothing was changed
  */
 int disk_open(const struct disk_options *options, struct disk **out, struct raft_restored *restored,
-	      struct disk_error *error);
+	      struct raft_error *error);
 void disk_restored_clear(struct raft_restored *restored);
 /* Readers and writers of snapshots are closed before. */
 void disk_close(struct disk *d);
@@ -61,39 +61,39 @@ void disk_batch_of(const struct raft_effects *effects, struct disk_batch *batch)
  *             install out of turn
  */
 int disk_write(struct disk *d, const struct disk_batch *batches, size_t count, size_t *done,
-	       struct disk_error *error);
+	       struct raft_error *error);
 
 /* A new cluster's first member, in a folder where nothing is: this snapshot (size bytes of state),
  * and a hard state of its term and index. -EEXIST: there is something. */
 int disk_bootstrap(struct disk *d, const struct raft_snapshot *snapshot, const void *state,
-		   size_t size, struct disk_error *error);
+		   size_t size, struct raft_error *error);
 
 /* -- snapshots; of these, all but disk_compact from any thread */
 
 struct snapshot_writer;
 /* Of the applied state at snapshot->index, with snapshot->members; size is counted. */
 int disk_snapshot_begin(struct disk *d, const struct raft_snapshot *snapshot,
-			struct snapshot_writer **out, struct disk_error *error);
+			struct snapshot_writer **out, struct raft_error *error);
 /* -ENOSPC: abort it, and try anew some time. */
 int disk_snapshot_write(struct disk *d, struct snapshot_writer *w, const void *data, size_t size,
-			struct disk_error *error);
+			struct raft_error *error);
 /* On 0 the file lasts and w is gone; disk_compact then puts it in force. On an error w is still
  * there, for disk_snapshot_abort. */
-int disk_snapshot_finish(struct disk *d, struct snapshot_writer *w, struct disk_error *error);
+int disk_snapshot_finish(struct disk *d, struct snapshot_writer *w, struct raft_error *error);
 void disk_snapshot_abort(struct disk *d, struct snapshot_writer *w);
 
 /* Puts a finished snapshot in force, in the log, and removes what it stands for. -ENOENT: it was
  * not finished; -EINVAL: of entries that the log does not have, or older than the one in force. */
-int disk_compact(struct disk *d, uint64_t index, uint64_t term, struct disk_error *error);
+int disk_compact(struct disk *d, uint64_t index, uint64_t term, struct raft_error *error);
 
 struct snapshot_reader;
 /* index 0: the one in force. While it is open, the snapshot stays, whatever newer ones come. */
 int disk_reader_open(struct disk *d, uint64_t index, struct snapshot_reader **out,
-		     struct disk_error *error);
+		     struct raft_error *error);
 const struct raft_snapshot *disk_reader_snapshot(const struct snapshot_reader *r);
 /* *got is less than size at the end alone. -EBADMSG: damaged. */
 int disk_reader_read(struct snapshot_reader *r, uint64_t offset, void *to, size_t size, size_t *got,
-		     struct disk_error *error);
+		     struct raft_error *error);
 void disk_reader_close(struct disk *d, struct snapshot_reader *r);
 
 /* -- keys */
@@ -101,12 +101,12 @@ void disk_reader_close(struct disk *d, struct snapshot_reader *r);
 /* From now on new files are sealed with this key: the log begins a new segment. A key that is in
  * the ring already is only made active. -EINVAL: id 0, or another key of that id; -ENOSPC: too
  * many keys, or no room for the segment: then the old one stays active. */
-int disk_rotate_key(struct disk *d, const struct disk_key *key, struct disk_error *error);
+int disk_rotate_key(struct disk *d, const struct disk_key *key, struct raft_error *error);
 /* The ids of the keys that are still needed: of the files on disk, and the active one. What it no
  * longer names may be thrown away. The number of ids, or -EIO. */
 int disk_keys_needed(struct disk *d, uint32_t ids[DISK_KEYS_MAX]);
 /* -EBUSY: it is needed. -ENOKEY: it is not in the ring. */
-int disk_forget_key(struct disk *d, uint32_t id, struct disk_error *error);
+int disk_forget_key(struct disk *d, uint32_t id, struct raft_error *error);
 
 /* -- disaster */
 
@@ -123,7 +123,7 @@ int disk_forget_key(struct disk *d, uint32_t id, struct disk_error *error);
  * -ENODATA: there is nothing in the folder. Else as disk_open and disk_write.
  */
 int disk_force_new_cluster(const struct disk_options *options, const struct raft_member *self,
-			   struct disk_error *error);
+			   struct raft_error *error);
 
 struct disk_status {
 	struct raft_hard_state hard_state;

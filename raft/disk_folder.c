@@ -6,24 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static int take_lock(struct disk_folder *f, struct disk_error *error)
+static int take_lock(struct disk_folder *f, struct raft_error *error)
 {
 	int err;
 
 	f->lock = f->io.open(f->io.context, f->handle, "LOCK", DISK_IO_CREATE);
 	if (f->lock < 0)
-		return disk_error_set(error, f->lock, "%s/LOCK: %s", f->path, strerror(-f->lock));
+		return raft_error_set(error, f->lock, "%s/LOCK: %s", f->path, strerror(-f->lock));
 	err = f->io.lock(f->io.context, f->lock);
 	if (err == -EWOULDBLOCK)
-		return disk_error_set(
+		return raft_error_set(
 		    error, err, "%s: another process has it open; stop that one first", f->path);
 	if (err)
-		return disk_error_set(error, err, "%s/LOCK: %s", f->path, strerror(-err));
+		return raft_error_set(error, err, "%s/LOCK: %s", f->path, strerror(-err));
 	return 0;
 }
 
 int folder_open(struct disk_folder *f, const char *path, const struct disk_io *io,
-		const struct disk_keyring *ring, struct disk_error *error)
+		const struct disk_keyring *ring, struct raft_error *error)
 {
 	int err;
 
@@ -31,15 +31,15 @@ int folder_open(struct disk_folder *f, const char *path, const struct disk_io *i
 	f->io = *io;
 	f->handle = f->lock = -1;
 	if (strlen(path) >= sizeof(f->path))
-		return disk_error_set(error, -ENAMETOOLONG, "%s: the path is too long", path);
+		return raft_error_set(error, -ENAMETOOLONG, "%s: the path is too long", path);
 	strcpy(f->path, path);
 	err = disk_keyring_check(ring);
 	if (err)
-		return disk_error_set(
+		return raft_error_set(
 		    error, err, "%s: the keyring has no active key, or an id of 0 or twice", path);
 	f->handle = io->open_folder(io->context, path);
 	if (f->handle < 0)
-		return disk_error_set(error, f->handle, "%s: %s", path, strerror(-f->handle));
+		return raft_error_set(error, f->handle, "%s: %s", path, strerror(-f->handle));
 	err = take_lock(f, error);
 	if (err) {
 		folder_close_file(f, &f->lock);
@@ -59,12 +59,12 @@ void folder_close(struct disk_folder *f)
 	pthread_mutex_destroy(&f->mutex);
 }
 
-int folder_check(struct disk_folder *f, struct disk_error *error)
+int folder_check(struct disk_folder *f, struct raft_error *error)
 {
 	if (!f->failed)
 		return 0;
 	pthread_mutex_lock(&f->mutex);
-	disk_error_set(error, -EIO,
+	raft_error_set(error, -EIO,
 		       "%s: the disk failed (%s) and is not trusted any more; check it, then start "
 		       "this manager again",
 		       f->path, f->failure);

@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "disk_error.h"
+#include "raft_error.h"
 #include "disk_io.h"
 #include "disk_limits.h"
 #include "seal.h"
@@ -33,11 +33,11 @@ struct disk_folder {
 
 /* Opens and locks. -EWOULDBLOCK: another process has it. -EINVAL: the keyring. */
 int folder_open(struct disk_folder *f, const char *path, const struct disk_io *io,
-		const struct disk_keyring *ring, struct disk_error *error);
+		const struct disk_keyring *ring, struct raft_error *error);
 void folder_close(struct disk_folder *f); /* wipes the keys */
 
 /* 0 or -EIO and why. */
-int folder_check(struct disk_folder *f, struct disk_error *error);
+int folder_check(struct disk_folder *f, struct raft_error *error);
 /* A copy of a key; id 0: the active one. -ENOKEY. */
 int folder_key(struct disk_folder *f, uint32_t id, struct disk_key *key);
 

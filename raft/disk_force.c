@@ -6,7 +6,7 @@
 
 /* One entry and one hard state, in one record: it is there or it is not. */
 static int append_membership(struct disk *d, const struct raft_member *self,
-			     struct disk_error *error)
+			     struct raft_error *error)
 {
 	const struct wal_state *s = &d->wal.state;
 	struct raft_members members = {.count = 1, .member = {*self}};
@@ -22,14 +22,14 @@ static int append_membership(struct disk *d, const struct raft_member *self,
 	members.member[0].role = RAFT_VOTER;
 	entry.data = raft_members_encode(&members);
 	if (!entry.data)
-		return disk_error_set(error, -ENOMEM, "%s: no memory", d->folder.path);
+		return raft_error_set(error, -ENOMEM, "%s: no memory", d->folder.path);
 	err = disk_write(d, &batch, 1, &done, error);
 	raft_bytes_release(entry.data);
 	return err;
 }
 
 int disk_force_new_cluster(const struct disk_options *options, const struct raft_member *self,
-			   struct disk_error *error)
+			   struct raft_error *error)
 {
 	struct raft_restored restored;
 	struct disk *d;
@@ -39,7 +39,7 @@ int disk_force_new_cluster(const struct disk_options *options, const struct raft
 		return err;
 	disk_restored_clear(&restored);
 	if (d->wal.state.last == 0)
-		err = disk_error_set(error, -ENODATA, "%s: there is no member in this folder",
+		err = raft_error_set(error, -ENODATA, "%s: there is no member in this folder",
 				     options->path);
 	else
 		err = append_membership(d, self, error);

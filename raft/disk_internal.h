@@ -16,5 +16,5 @@ struct disk {
 /* Reads the folder into an initialised d. *replay is the caller's to clear; *snapshot is the one in
  * force, zero if there is none. */
 int disk_recover(struct disk *d, struct replay *replay, struct raft_snapshot *snapshot,
-		 struct disk_error *error);
+		 struct raft_error *error);
 #endif

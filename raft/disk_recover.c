@@ -81,26 +81,26 @@ static int by_number(const void *a, const void *b)
 }
 
 static int fault(const struct disk *d, uint64_t number, uint64_t position, const char *why,
-		 struct disk_error *error)
+		 struct raft_error *error)
 {
 	char name[DISK_NAME_MAX];
 
 	wal_name(number, name);
-	return disk_error_set(error, -EBADMSG, "%s/%s, offset %" PRIu64 ": %s" CURE, d->folder.path,
+	return raft_error_set(error, -EBADMSG, "%s/%s, offset %" PRIu64 ": %s" CURE, d->folder.path,
 			      name, position, why);
 }
 
-static int call_failed(const struct disk *d, uint64_t number, int err, struct disk_error *error)
+static int call_failed(const struct disk *d, uint64_t number, int err, struct raft_error *error)
 {
 	char name[DISK_NAME_MAX];
 
 	wal_name(number, name);
-	return disk_error_set(error, err, "%s/%s: %s", d->folder.path, name, strerror(-err));
+	return raft_error_set(error, err, "%s/%s: %s", d->folder.path, name, strerror(-err));
 }
 
 /* Reads size bytes from the segment's start. */
 static int read_segment(struct disk *d, uint64_t number, uint8_t *to, size_t size, size_t *got,
-			uint64_t *file_size, struct disk_error *error)
+			uint64_t *file_size, struct raft_error *error)
 {
 	char name[DISK_NAME_MAX];
 	int handle, err;
@@ -116,7 +116,7 @@ static int read_segment(struct disk *d, uint64_t number, uint8_t *to, size_t siz
 	return err ? call_failed(d, number, err, error) : 0;
 }
 
-static int read_header(struct disk *d, struct found_segment *s, struct disk_error *error)
+static int read_header(struct disk *d, struct found_segment *s, struct raft_error *error)
 {
 	uint8_t bytes[SEGMENT_HEADER_SIZE];
 	size_t got;
@@ -132,7 +132,7 @@ static int read_header(struct disk *d, struct found_segment *s, struct disk_erro
 }
 
 static int open_seal(struct disk *d, const struct found_segment *s, const uint8_t *bytes,
-		     struct seal **out, struct disk_error *error)
+		     struct seal **out, struct raft_error *error)
 {
 	char name[DISK_NAME_MAX];
 	struct disk_key key;
@@ -140,7 +140,7 @@ static int open_seal(struct disk *d, const struct found_segment *s, const uint8_
 
 	wal_name(s->number, name);
 	if (folder_key(&d->folder, s->header.key_id, &key))
-		return disk_error_set(
+		return raft_error_set(
 		    error, -ENOKEY, "%s/%s is sealed with key %" PRIu32 ", which the keyring lacks",
 		    d->folder.path, name, s->header.key_id);
 	err = seal_new(&key, SEAL_WAL, s->header.salt, out);
@@ -148,7 +148,7 @@ static int open_seal(struct disk *d, const struct found_segment *s, const uint8_
 	if (err)
 		return call_failed(d, s->number, err, error);
 	if (segment_header_verify(&s->header, *out, bytes))
-		return disk_error_set(error, -EKEYREJECTED,
+		return raft_error_set(error, -EKEYREJECTED,
 				      "%s/%s does not open with key %" PRIu32
 				      ": it is another key of that id, or the file was tampered "
 				      "with",
@@ -159,7 +159,7 @@ static int open_seal(struct disk *d, const struct found_segment *s, const uint8_
 /* One segment, of which bytes has all. next: the one after it, NULL for the last. */
 static int replay_one(struct disk *d, const struct found_segment *s, uint8_t *bytes, size_t size,
 		      const struct found_segment *next, bool first, struct replay *replay,
-		      struct segment_end *end, struct disk_error *error)
+		      struct segment_end *end, struct raft_error *error)
 {
 	struct seal *seal = NULL;
 	const char *why = "";
@@ -186,7 +186,7 @@ static int replay_one(struct disk *d, const struct found_segment *s, uint8_t *by
 
 static int replay_segment(struct disk *d, const struct found_segment *s,
 			  const struct found_segment *next, bool first, struct replay *replay,
-			  struct segment_end *end, struct disk_error *error)
+			  struct segment_end *end, struct raft_error *error)
 {
 	uint8_t *bytes = malloc(s->size);
 	struct wal_segment known = {.number = s->number, .key_id = s->header.key_id};
@@ -219,7 +219,7 @@ static size_t first_of_run(const struct listing *l)
 }
 
 static int replay_segments(struct listing *l, size_t from, struct replay *replay,
-			   struct disk_error *error)
+			   struct raft_error *error)
 {
 	struct disk *d = l->d;
 	struct segment_end end = {0};
@@ -255,7 +255,7 @@ static void set_state(struct disk *d, const struct replay *r)
 }
 
 static int check_snapshot(struct disk *d, const struct replay *r, struct raft_snapshot *snapshot,
-			  struct disk_error *error)
+			  struct raft_error *error)
 {
 	struct snapshot_reader *reader;
 	char name[DISK_NAME_MAX];
@@ -267,18 +267,18 @@ static int check_snapshot(struct disk *d, const struct replay *r, struct raft_sn
 	snapshot_name(r->mark_index, r->mark_term, name);
 	err = snapshot_reader_open(&d->folder, name, &reader, error);
 	if (err == -ENOENT || err == -EBADMSG) {
-		struct disk_error why = {0};
+		struct raft_error why = {0};
 
 		if (error)
 			why = *error;
-		return disk_error_set(error, -EBADMSG, "%.400s" CURE, why.text);
+		return raft_error_set(error, -EBADMSG, "%.400s" CURE, why.text);
 	}
 	if (err)
 		return err;
 	*snapshot = *snapshot_reader_snapshot(reader);
 	if (snapshot->index != r->mark_index || snapshot->term != r->mark_term)
 		err =
-		    disk_error_set(error, -EBADMSG, "%s/%s, offset 0: it is another snapshot" CURE,
+		    raft_error_set(error, -EBADMSG, "%s/%s, offset 0: it is another snapshot" CURE,
 				   d->folder.path, name);
 	else
 		err = snapshots_add(&d->snapshots, snapshot, snapshot_reader_key(reader));
@@ -321,14 +321,14 @@ static void remove_leftovers(struct listing *l, size_t from)
 }
 
 static int recover_listed(struct listing *l, struct replay *replay, struct raft_snapshot *snapshot,
-			  struct disk_error *error)
+			  struct raft_error *error)
 {
 	struct disk *d = l->d;
 	size_t from = 0;
 	int err = 0;
 
 	if (l->segment_count == 0 && l->snapshot_count)
-		return disk_error_set(error, -EBADMSG, "%s: there are snapshots, but no log" CURE,
+		return raft_error_set(error, -EBADMSG, "%s: there are snapshots, but no log" CURE,
 				      d->folder.path);
 	if (l->segment_count) {
 		qsort(l->segments, l->segment_count, sizeof(*l->segments), by_number);
@@ -346,14 +346,14 @@ static int recover_listed(struct listing *l, struct replay *replay, struct raft_
 }
 
 int disk_recover(struct disk *d, struct replay *replay, struct raft_snapshot *snapshot,
-		 struct disk_error *error)
+		 struct raft_error *error)
 {
 	struct disk_io *io = &d->folder.io;
 	struct listing l = {.d = d};
 	int err = io->list(io->context, d->folder.handle, list_name, &l);
 
 	if (err)
-		disk_error_set(error, err, "%s: %s", d->folder.path, strerror(-err));
+		raft_error_set(error, err, "%s: %s", d->folder.path, strerror(-err));
 	else
 		err = recover_listed(&l, replay, snapshot, error);
 	free(l.segments);

@@ -247,28 +247,28 @@ static int write_some(struct disk *d, const struct disk_batch *batches, size_t c
 	return err;
 }
 
-static int explain(struct disk *d, int err, struct disk_error *error)
+static int explain(struct disk *d, int err, struct raft_error *error)
 {
 	if (folder_check(&d->folder, error))
 		return -EIO;
 	switch (err) {
 	case -ENOSPC:
-		return disk_error_set(error, err,
+		return raft_error_set(error, err,
 				      "%s: the disk is full; what is there is safe. Make room, and "
 				      "this manager goes on by itself",
 				      d->folder.path);
 	case -EINVAL:
-		return disk_error_set(error, err,
+		return raft_error_set(error, err,
 				      "%s: a batch that does not follow from the log (last entry "
 				      "%" PRIu64 ", snapshot %" PRIu64 ")",
 				      d->folder.path, d->wal.state.last, d->wal.state.mark_index);
 	default:
-		return disk_error_set(error, err, "%s: %s", d->folder.path, strerror(-err));
+		return raft_error_set(error, err, "%s: %s", d->folder.path, strerror(-err));
 	}
 }
 
 int disk_write(struct disk *d, const struct disk_batch *batches, size_t count, size_t *done,
-	       struct disk_error *error)
+	       struct raft_error *error)
 {
 	int err = d->folder.failed ? -EIO : 0;
 
@@ -304,7 +304,7 @@ static int write_mark(struct disk *d, uint8_t type, const struct wal_state *afte
 	return err;
 }
 
-int disk_compact(struct disk *d, uint64_t index, uint64_t term, struct disk_error *error)
+int disk_compact(struct disk *d, uint64_t index, uint64_t term, struct raft_error *error)
 {
 	struct wal_state after = d->wal.state;
 	int err;
@@ -314,7 +314,7 @@ int disk_compact(struct disk *d, uint64_t index, uint64_t term, struct disk_erro
 	if (index <= after.mark_index || index > after.last)
 		return explain(d, -EINVAL, error);
 	if (!snapshots_has(&d->snapshots, index, term))
-		return disk_error_set(error, -ENOENT, "%s: no snapshot at %" PRIu64 " is finished",
+		return raft_error_set(error, -ENOENT, "%s: no snapshot at %" PRIu64 " is finished",
 				      d->folder.path, index);
 	after.mark_index = index;
 	after.mark_term = term;
@@ -340,7 +340,7 @@ static int write_first_snapshot(struct disk *d, const struct raft_snapshot *snap
 }
 
 int disk_bootstrap(struct disk *d, const struct raft_snapshot *snapshot, const void *state,
-		   size_t size, struct disk_error *error)
+		   size_t size, struct raft_error *error)
 {
 	struct wal_state after = {
 	    .hard_state = {.term = snapshot->term, .commit = snapshot->index},
@@ -352,7 +352,7 @@ int disk_bootstrap(struct disk *d, const struct raft_snapshot *snapshot, const v
 	int err;
 
 	if (d->wal.state.last || d->wal.state.hard_state.term)
-		return disk_error_set(error, -EEXIST, "%s: a member is in there already",
+		return raft_error_set(error, -EEXIST, "%s: a member is in there already",
 				      d->folder.path);
 	if (snapshot->index == 0)
 		return explain(d, -EINVAL, error);

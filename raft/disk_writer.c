@@ -37,7 +37,7 @@ struct disk_writer {
 	uv_cond_t cond;
 	struct job_list waiting, done;
 	bool stop, stalled, failed;
-	struct disk_error error;
+	struct raft_error error;
 };
 
 static void list_init(struct job_list *list)
@@ -81,7 +81,7 @@ static bool may_pass(int err)
 
 /* With the mutex: reports what has come of the first count jobs. */
 static void report(struct disk_writer *writer, size_t count, int err,
-		   const struct disk_error *error)
+		   const struct raft_error *error)
 {
 	while (count--)
 		list_add(&writer->done, list_take(&writer->waiting));
@@ -93,7 +93,7 @@ static void report(struct disk_writer *writer, size_t count, int err,
 }
 
 /* One write of all that waits; the jobs stay in the list, whose front is this thread's alone. */
-static int write_batches(struct disk_writer *writer, size_t *done, struct disk_error *error)
+static int write_batches(struct disk_writer *writer, size_t *done, struct raft_error *error)
 {
 	struct disk_batch batches[BATCHES_MAX];
 	size_t count = 0;
@@ -109,7 +109,7 @@ static int write_batches(struct disk_writer *writer, size_t *done, struct disk_e
 }
 
 /* A compaction that fails for now is given up: the next snapshot will bring another. */
-static int compact(struct disk_writer *writer, size_t *done, struct disk_error *error)
+static int compact(struct disk_writer *writer, size_t *done, struct raft_error *error)
 {
 	struct job *job = writer->waiting.first;
 
@@ -127,7 +127,7 @@ static void run(void *argument)
 
 	uv_mutex_lock(&writer->mutex);
 	while (!writer->stop) {
-		struct disk_error error = {0};
+		struct raft_error error = {0};
 		size_t done = 0;
 		int err;
 
@@ -152,7 +152,7 @@ static void run(void *argument)
 
 /* -- the loop's side --------------------------------------------------------------------------- */
 
-static void report_stall(struct disk_writer *writer, bool stalled, const struct disk_error *error)
+static void report_stall(struct disk_writer *writer, bool stalled, const struct raft_error *error)
 {
 	if (stalled == writer->reported_stall)
 		return;
@@ -163,7 +163,7 @@ static void report_stall(struct disk_writer *writer, bool stalled, const struct 
 static void woken(uv_async_t *async)
 {
 	struct disk_writer *writer = async->data;
-	struct disk_error error;
+	struct raft_error error;
 	struct job *jobs, *job;
 	bool stalled, failed;
 

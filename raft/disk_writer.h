@@ -19,8 +19,8 @@ struct disk_writer_events {
 	void (*written)(void *context, struct raft_effects *effects);
 	void (*compacted)(void *context, uint64_t index, int err);
 	/* error: why, when it begins. No written comes in between. */
-	void (*stalled)(void *context, bool stalled, const struct disk_error *error);
-	void (*failed)(void *context, const struct disk_error *error);
+	void (*stalled)(void *context, bool stalled, const struct raft_error *error);
+	void (*failed)(void *context, const struct raft_error *error);
 	void *context;
 };
 

@@ -111,7 +111,7 @@ static void was_compacted(void *context, uint64_t index, int err)
 	node_wake(node);
 }
 
-static void disk_stalled(void *context, bool stalled, const struct disk_error *error)
+static void disk_stalled(void *context, bool stalled, const struct raft_error *error)
 {
 	struct raft_node *node = context;
 
@@ -122,7 +122,7 @@ static void disk_stalled(void *context, bool stalled, const struct disk_error *e
 	node_wake(node);
 }
 
-static void disk_failed(void *context, const struct disk_error *error)
+static void disk_failed(void *context, const struct raft_error *error)
 {
 	node_fail(context, error->code ? error->code : -EIO, "%s", error->text);
 }
@@ -259,13 +259,13 @@ static bool is_empty(const struct raft_restored *restored)
 }
 
 static int bootstrap(struct raft_node *node, const struct raft_members *members,
-		     struct raft_restored *restored, struct disk_error *error)
+		     struct raft_restored *restored, struct raft_error *error)
 {
 	const struct raft_snapshot snapshot = {.index = 1, .term = 1, .members = *members};
 	int err;
 
 	if (!raft_members_valid(members) || !raft_members_find(members, node->id))
-		return disk_error_set(error, -EINVAL,
+		return raft_error_set(error, -EINVAL,
 				      "the first members are not a membership with this one in it");
 	err = disk_bootstrap(node->disk, &snapshot, NULL, 0, error);
 	if (err)
@@ -278,7 +278,7 @@ static int bootstrap(struct raft_node *node, const struct raft_members *members,
 static int open_disk(struct raft_node *node, const struct raft_node_options *options,
 		     struct raft_restored *restored, struct raft_error *error)
 {
-	struct disk_error why = {0};
+	struct raft_error why = {0};
 	int err = disk_open(&options->disk, &node->disk, restored, &why);
 
 	if (!err && options->bootstrap && is_empty(restored))

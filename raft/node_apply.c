@@ -215,7 +215,7 @@ static void read_piece(struct raft_node *node)
 }
 
 static int begin_restore(struct raft_node *node, const struct raft_snapshot *snapshot,
-			 struct disk_error *error)
+			 struct raft_error *error)
 {
 	struct restore_job *restore = &node->restore;
 	int err;
@@ -246,7 +246,7 @@ void node_apply_installed(struct raft_node *node, const struct raft_snapshot *sn
 /* true: it stands in the way until the store is restored. */
 static bool restore_first(struct raft_node *node, struct apply_item *item)
 {
-	struct disk_error error = {.text = "cannot be read"};
+	struct raft_error error = {.text = "cannot be read"};
 	int err;
 
 	if (item->install.index <= node->applied)

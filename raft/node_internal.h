@@ -47,7 +47,7 @@ struct send_transfer {
 	uint64_t offset;
 	struct raft_bytes *piece;
 	int err;
-	struct disk_error error;
+	struct raft_error error;
 };
 
 /* A snapshot of the store that is being written. */
@@ -58,7 +58,7 @@ struct snapshot_job {
 	struct raft_snapshot snapshot;
 	struct snapshot_writer *writer;
 	int err;
-	struct disk_error error;
+	struct raft_error error;
 };
 
 /* A snapshot that came in, on its way into the store. */
@@ -70,7 +70,7 @@ struct restore_job {
 	uint8_t *piece;
 	size_t got;
 	int err;
-	struct disk_error error;
+	struct raft_error error;
 };
 
 struct raft_node {

@@ -12,7 +12,7 @@ int raft_error_set(struct raft_error *error, int code, const char *format, ...)
 		return code;
 	error->code = code;
 	va_start(arguments, format);
-	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	vsnprintf(error->text, sizeof(error->text), format, arguments);
 	va_end(arguments);
 	return code;
 }

@@ -24,7 +24,7 @@
  * "Previous end" says how much of the segment before counts: what a crash left after it does not,
  * and if less is found, something is missing.
  */
-#include "disk_error.h"
+#include "raft_error.h"
 #include "replay.h"
 
 enum { SEGMENT_HEADER_SIZE = 112 };

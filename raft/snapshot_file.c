@@ -294,7 +294,7 @@ struct snapshot_reader {
 	uint8_t plain[SEALED_BLOCK_SIZE];
 };
 
-static int read_header(struct snapshot_reader *r, struct disk_error *error)
+static int read_header(struct snapshot_reader *r, struct raft_error *error)
 {
 	const char *folder = r->folder->path;
 	uint8_t *header = r->plain; /* its first use */
@@ -306,17 +306,17 @@ static int read_header(struct snapshot_reader *r, struct disk_error *error)
 	if (err == 0)
 		err = r->folder->io.size(r->folder->io.context, r->handle, &file_size);
 	if (err)
-		return disk_error_set(error, err, "%s/%s: %s", folder, r->name, strerror(-err));
+		return raft_error_set(error, err, "%s/%s: %s", folder, r->name, strerror(-err));
 	if (snapshot_header_decode(header, got, &r->header))
-		return disk_error_set(error, -EBADMSG, "%s/%s, offset 0: the header is damaged",
+		return raft_error_set(error, -EBADMSG, "%s/%s, offset 0: the header is damaged",
 				      folder, r->name);
 	if (file_size != snapshot_file_size(r->header.snapshot.size))
-		return disk_error_set(
+		return raft_error_set(
 		    error, -EBADMSG,
 		    "%s/%s, offset %" PRIu64 ": the file should have %" PRIu64 " bytes", folder,
 		    r->name, file_size, snapshot_file_size(r->header.snapshot.size));
 	if (folder_key(r->folder, r->header.key_id, &key))
-		return disk_error_set(
+		return raft_error_set(
 		    error, -ENOKEY, "%s/%s is sealed with key %" PRIu32 ", which the keyring lacks",
 		    folder, r->name, r->header.key_id);
 	err = seal_new(&key, SEAL_SNAPSHOT, r->header.salt, &r->seal);
@@ -324,30 +324,30 @@ static int read_header(struct snapshot_reader *r, struct disk_error *error)
 	if (err == 0)
 		err = snapshot_header_open(header, r->seal, &r->header);
 	if (err == -EKEYREJECTED)
-		return disk_error_set(error, err,
+		return raft_error_set(error, err,
 				      "%s/%s does not open with key %" PRIu32
 				      ": it is another key of that id, or the file was tampered "
 				      "with",
 				      folder, r->name, r->header.key_id);
 	if (err)
-		return disk_error_set(error, err, "%s/%s, offset %d: the members make no sense",
+		return raft_error_set(error, err, "%s/%s, offset %d: the members make no sense",
 				      folder, r->name, MEMBERS_AT);
 	return 0;
 }
 
 int snapshot_reader_open(struct disk_folder *f, const char *name, struct snapshot_reader **out,
-			 struct disk_error *error)
+			 struct raft_error *error)
 {
 	struct snapshot_reader *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (!r)
-		return disk_error_set(error, -ENOMEM, "%s/%s: no memory", f->path, name);
+		return raft_error_set(error, -ENOMEM, "%s/%s: no memory", f->path, name);
 	r->folder = f;
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	r->handle = folder_open_file(f, name, DISK_IO_READ);
 	if (r->handle < 0)
-		err = disk_error_set(error, r->handle, "%s/%s: %s", f->path, name,
+		err = raft_error_set(error, r->handle, "%s/%s: %s", f->path, name,
 				     strerror(-r->handle));
 	else
 		err = read_header(r, error);
@@ -376,7 +376,7 @@ static size_t block_size(const struct snapshot_reader *r, uint64_t block)
 	return left < DISK_SNAPSHOT_BLOCK_SIZE ? (size_t)left : DISK_SNAPSHOT_BLOCK_SIZE;
 }
 
-static int read_block(struct snapshot_reader *r, uint64_t block, struct disk_error *error)
+static int read_block(struct snapshot_reader *r, uint64_t block, struct raft_error *error)
 {
 	size_t size = block_size(r, block), got;
 	uint8_t aad[8];
@@ -388,12 +388,12 @@ static int read_block(struct snapshot_reader *r, uint64_t block, struct disk_err
 	err = folder_read(r->folder, r->handle, r->plain, size + DISK_TAG_SIZE, block_offset(block),
 			  &got);
 	if (err)
-		return disk_error_set(error, err, "%s/%s, offset %" PRIu64 ": %s", r->folder->path,
+		return raft_error_set(error, err, "%s/%s, offset %" PRIu64 ": %s", r->folder->path,
 				      r->name, block_offset(block), strerror(-err));
 	bytes_put64(aad, block);
 	if (got < size + DISK_TAG_SIZE ||
 	    seal_open(r->seal, block + 1, aad, sizeof(aad), r->plain, size, r->plain + size))
-		return disk_error_set(error, -EBADMSG,
+		return raft_error_set(error, -EBADMSG,
 				      "%s/%s, offset %" PRIu64
 				      ": the snapshot is damaged; remove this manager from the "
 				      "cluster and join it again",
@@ -403,7 +403,7 @@ static int read_block(struct snapshot_reader *r, uint64_t block, struct disk_err
 }
 
 int snapshot_reader_read(struct snapshot_reader *r, uint64_t offset, void *to, size_t size,
-			 size_t *got, struct disk_error *error)
+			 size_t *got, struct raft_error *error)
 {
 	uint64_t total = r->header.snapshot.size;
 	size_t done = 0;

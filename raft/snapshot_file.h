@@ -66,11 +66,11 @@ void snapshot_writer_close(struct snapshot_writer *w);
 
 struct snapshot_reader;
 int snapshot_reader_open(struct disk_folder *f, const char *name, struct snapshot_reader **out,
-			 struct disk_error *error);
+			 struct raft_error *error);
 const struct raft_snapshot *snapshot_reader_snapshot(const struct snapshot_reader *r);
 uint32_t snapshot_reader_key(const struct snapshot_reader *r);
 /* *got is less than size at the end alone. -EBADMSG: damaged; -EIO. */
 int snapshot_reader_read(struct snapshot_reader *r, uint64_t offset, void *to, size_t size,
-			 size_t *got, struct disk_error *error);
+			 size_t *got, struct raft_error *error);
 void snapshot_reader_close(struct snapshot_reader *r);
 #endif

@@ -190,7 +190,7 @@ int snapshots_receive(struct snapshots *s, const struct raft_chunk_in *chunk)
 }
 
 int snapshots_open(struct snapshots *s, uint64_t index, struct snapshot_reader **out,
-		   struct disk_error *error)
+		   struct raft_error *error)
 {
 	struct snapshot_info *info = NULL;
 	char name[DISK_NAME_MAX];
@@ -208,7 +208,7 @@ int snapshots_open(struct snapshots *s, uint64_t index, struct snapshot_reader *
 		if (err == 0)
 			info->pins++;
 	} else {
-		disk_error_set(error, err, "%s: there is no such snapshot", s->folder->path);
+		raft_error_set(error, err, "%s: there is no such snapshot", s->folder->path);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return err;

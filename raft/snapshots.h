@@ -49,7 +49,7 @@ int snapshots_receive(struct snapshots *s, const struct raft_chunk_in *chunk);
 
 /* index 0: the one in force. The file stays until the reader is closed. -ENOENT. */
 int snapshots_open(struct snapshots *s, uint64_t index, struct snapshot_reader **out,
-		   struct disk_error *error);
+		   struct raft_error *error);
 void snapshots_release(struct snapshots *s, struct snapshot_reader *r);
 /* Calls with every key that a file here is sealed with. */
 void snapshots_keys(struct snapshots *s, void (*each)(void *argument, uint32_t key_id),

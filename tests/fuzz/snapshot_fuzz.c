@@ -129,7 +129,7 @@ static void read_back(struct disk_folder *folder, uint8_t how)
 {
 	static uint8_t bytes[STATE_SIZE + 1];
 	struct snapshot_reader *r;
-	struct disk_error error;
+	struct raft_error error;
 	size_t got, offset = how * 311u;
 
 	if (snapshot_reader_open(folder, name, &r, &error))

@@ -39,7 +39,7 @@ static int play(struct disk *d, int step, int *err)
 static int check(struct fake_disk *fake, int done, const char *what)
 {
 	struct raft_restored restored;
-	struct disk_error error = {0};
+	struct raft_error error = {0};
 	struct disk *d;
 	int err = story_open(fake, &d, &restored, &error);
 	const char *problem = "";

@@ -39,7 +39,7 @@ static struct disk *open_here(struct raft_restored *restored)
 {
 	struct disk_options options = {
 	    .path = place, .keyring = &story_ring, .segment_size = STORY_SEGMENT_SIZE};
-	struct disk_error error = {0};
+	struct raft_error error = {0};
 	struct disk *d;
 
 	if (disk_open(&options, &d, restored, &error))

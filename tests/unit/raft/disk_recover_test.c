@@ -49,7 +49,7 @@ static void make_log(struct fake_disk *fake, uint64_t count, size_t size, size_t
 }
 
 /* Number of entries, or the error. */
-static int entries_of(struct fake_disk *fake, bool *torn, struct disk_error *error)
+static int entries_of(struct fake_disk *fake, bool *torn, struct raft_error *error)
 {
 	struct raft_restored restored;
 	struct disk_status status;
@@ -163,7 +163,7 @@ static void holes(void **unused)
 		size_t next = record_next(&h);
 
 		for (size_t from = at; from < next; from += 8) {
-			struct disk_error error = {0};
+			struct raft_error error = {0};
 
 			fake_copy(&fake, &copy);
 			memset(fake_find(&copy, first_segment)->data + from, 0, next - from);
@@ -193,7 +193,7 @@ static void every_bit_flipped(void **unused)
 		if (crash)
 			end += 64; /* and where nothing was written yet */
 		for (size_t bit = 0; bit < 8 * end; bit++) {
-			struct disk_error error = {0};
+			struct raft_error error = {0};
 			int got;
 
 			fake_copy(&fake, &copy);
@@ -281,7 +281,7 @@ static void missing_files(void **unused)
 	story_folder(&fake, 15);
 	for (int i = 0; i < FAKE_FILES_MAX; i++) {
 		const char *name = fake.names[i].name;
-		struct disk_error error = {0};
+		struct raft_error error = {0};
 		struct raft_restored restored;
 		struct disk *d;
 		bool newest;
@@ -316,7 +316,7 @@ static void missing_files(void **unused)
 /* A segment of the same shape, key and content, but of another folder. */
 static void swapped_segment(void **unused)
 {
-	struct disk_error error = {0};
+	struct raft_error error = {0};
 	struct raft_restored restored;
 	struct fake_disk fake, other;
 	struct fake_bytes *to, *from;
@@ -340,7 +340,7 @@ static void swapped_segment(void **unused)
 }
 
 static int open_with(struct fake_disk *fake, const struct disk_keyring *ring,
-		     struct disk_error *error)
+		     struct raft_error *error)
 {
 	struct disk_options options = {.path = "raft", .keyring = ring, .io = &fake->io};
 	struct raft_restored restored;
@@ -357,7 +357,7 @@ static int open_with(struct fake_disk *fake, const struct disk_keyring *ring,
 static void wrong_keys(void **unused)
 {
 	struct disk_keyring ring = {.active = 2, .count = 1, .keys = {{2, "another key"}}};
-	struct disk_error error = {0};
+	struct raft_error error = {0};
 	struct fake_disk fake;
 
 	(void)unused;

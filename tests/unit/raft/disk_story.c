@@ -240,7 +240,7 @@ int story_step(struct disk *d, int step)
 }
 
 int story_open(struct fake_disk *fake, struct disk **d, struct raft_restored *restored,
-	       struct disk_error *error)
+	       struct raft_error *error)
 {
 	struct disk_options options = {.path = "raft",
 				       .keyring = &story_ring,

@@ -30,7 +30,7 @@ const struct story_state *story_after(int step);
 int story_step(struct disk *d, int step);
 
 int story_open(struct fake_disk *fake, struct disk **d, struct raft_restored *restored,
-	       struct disk_error *error);
+	       struct raft_error *error);
 /* NULL, or what differs. d: to read the snapshot back from. */
 const char *story_compare(const struct story_state *state, struct disk *d,
 			  const struct raft_restored *restored);

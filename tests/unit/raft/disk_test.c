@@ -20,7 +20,7 @@ static struct fake_disk fake;
 
 static struct disk *open_fake(struct raft_restored *restored)
 {
-	struct disk_error error = {0};
+	struct raft_error error = {0};
 	struct disk *d;
 
 	if (story_open(&fake, &d, restored, &error))
@@ -178,7 +178,7 @@ static void senseless_batches(void **unused)
 	struct raft_snapshot snapshot = {.index = 20, .term = 3, .size = 10};
 	struct raft_chunk_in chunk = {.snapshot = snapshot, .offset = 5};
 	struct disk_batch batch = {.hard_state = &old};
-	struct disk_error error = {0};
+	struct raft_error error = {0};
 	struct raft_entry gap[2] = {story_entry(12, 3, 0), story_entry(14, 3, 0)};
 	struct raft_restored restored;
 	size_t done;
@@ -394,7 +394,7 @@ static void two_openers(void **unused)
 	char path[] = "/tmp/disk_test_XXXXXX", command[64];
 	struct disk_options options = {.path = path, .keyring = &story_ring};
 	struct raft_restored restored;
-	struct disk_error error;
+	struct raft_error error;
 	struct disk *d, *other;
 	int status;
 	pid_t child;

@@ -100,7 +100,7 @@ static int try_open(struct box *box, bool join)
 	box->closed = false;
 	err = raft_node_open(&options, &box->node, &error);
 	if (err)
-		print_message("%s\n", error.message);
+		print_message("%s\n", error.text);
 	return err;
 }
 

@@ -65,7 +65,7 @@ void open_with(struct end *end, const char *ca, struct pki_pair pair)
 	end->pair = pair;
 	options = options_of(end, ca);
 	if (transport_open(&options, &end->transport, &error))
-		fail_msg("%s", error.message);
+		fail_msg("%s", error.text);
 }
 
 void open_end(struct end *end, uint64_t id)

@@ -99,7 +99,7 @@ static void a_member_needs_its_name(void **state)
 				   PKI_BOTH);
 		options = options_of(&b, pki_ca(pki));
 		assert_int_equal(transport_open(&options, &b.transport, &error), -EINVAL);
-		assert_non_null(strstr(error.message, "subject"));
+		assert_non_null(strstr(error.text, "subject"));
 		pki_pair_free(&b.pair);
 	}
 }

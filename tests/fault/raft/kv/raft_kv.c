@@ -251,7 +251,7 @@ static void open_member(struct program *program, struct arguments *arguments)
 	key = read_pem(arguments->pki, name);
 	node->pem = (struct tls_pem){ca, certificate, key};
 	if (raft_node_open(node, &program->node, &error)) {
-		fprintf(stderr, "raft-kv: %s\n", error.message);
+		fprintf(stderr, "raft-kv: %s\n", error.text);
 		exit(EXIT_START);
 	}
 	free(ca);
