@@ -20,9 +20,11 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
-LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c")
-INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf")
-PACKAGES = ("liburcu", "jansson")
+LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "control/*.c")
+INCLUDES = ("lbtables", "agent", "control", "dataplane", "bpf", "perf", "tests/unit/lbtables",
+            "tests/unit/bpf")
+PROTO = ROOT / "control/proto"  # .proto files: compiled by protoc-c first
+PACKAGES = ("liburcu", "jansson", "libprotobuf-c")
 MEMORY_MIB_MAX = 2048
 
 
@@ -57,22 +59,31 @@ def run_targets(word, build):
     folder = build / "fuzz"
     folder.mkdir(exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        _make_proto(folder)
         archive = _make_archive(compiler, folder, pool)
         yield from pool.map(lambda path: _run(path, compiler, folder, archive), targets)
 
 
-def _flags():
+def _make_proto(folder):
+    (folder / "proto").mkdir(exist_ok=True)
+    command.run(["protoc-c", f"--proto_path={PROTO}", f"--c_out={folder / 'proto'}",
+                 *sorted(PROTO.glob("*.proto"))], 60)
+
+
+def _flags(folder):
     packages = subprocess.run(["pkg-config", "--cflags", *PACKAGES], stdout=subprocess.PIPE, text=True)
-    return [*FLAGS, *(f"-I{ROOT / name}" for name in INCLUDES), *packages.stdout.split()]
+    return [*FLAGS, *(f"-I{ROOT / name}" for name in INCLUDES), f"-I{folder / 'proto'}",
+            *packages.stdout.split()]
 
 
 def _make_archive(compiler, folder, pool):
     sources = [path for pattern in LIBRARY for path in sorted(ROOT.glob(pattern))]
+    sources += sorted((folder / "proto").glob("*.c"))
     ccache = [shutil.which("ccache")] if shutil.which("ccache") else []
 
     def compile_one(source):
         target = folder / f"{source.parent.name}-{source.stem}.o"
-        outcome = command.run([*ccache, compiler, *_flags(), f"-fsanitize=fuzzer-no-link,{SANITIZERS}",
+        outcome = command.run([*ccache, compiler, *_flags(folder), f"-fsanitize=fuzzer-no-link,{SANITIZERS}",
                                "-c", source, "-o", target], 120)
         return target if outcome.ok else None  # a target that misses it says so when it is linked
 
@@ -86,7 +97,7 @@ def _make_archive(compiler, folder, pool):
 def _run(path, compiler, folder, archive):
     name, program = f"fuzz/{path.stem}", folder / path.stem
     libraries = subprocess.run(["pkg-config", "--libs", *PACKAGES], stdout=subprocess.PIPE, text=True)
-    built = command.run([compiler, *_flags(), f"-fsanitize=fuzzer,{SANITIZERS}", path, archive, "-o",
+    built = command.run([compiler, *_flags(folder), f"-fsanitize=fuzzer,{SANITIZERS}", path, archive, "-o",
                          program, *libraries.stdout.split(), "-lm", "-lpthread"], 120)
     if not built.ok:
         return Result(name, "failed", built.seconds, built.output)
