@@ -9,13 +9,12 @@
 #include "store.h"
 
 #define BEGINS_LIKE_ALL(Type)                                                                      \
-	_Static_assert(offsetof(Type, id) == offsetof(struct object_message, id) &&                \
-			   offsetof(Type, version) == offsetof(struct object_message, version) &&  \
-			   offsetof(Type, created_at) ==                                           \
-			       offsetof(struct object_message, created_at) &&                      \
-			   offsetof(Type, updated_at) ==                                           \
-			       offsetof(struct object_message, updated_at),                        \
-		       #Type)
+	_Static_assert(                                                                            \
+	    offsetof(Type, id) == offsetof(struct object_message, id) &&                           \
+		offsetof(Type, version) == offsetof(struct object_message, version) &&             \
+		offsetof(Type, created_at) == offsetof(struct object_message, created_at) &&       \
+		offsetof(Type, updated_at) == offsetof(struct object_message, updated_at),         \
+	    #Type)
 BEGINS_LIKE_ALL(Fl__Cluster);
 BEGINS_LIKE_ALL(Fl__Node);
 BEGINS_LIKE_ALL(Fl__Network);

@@ -25,9 +25,9 @@ struct object_message {
 };
 
 struct object {
-	uint32_t references; /* atomic */
-	uint32_t size;       /* of the block */
-	const char *name;    /* in small letters; NULL: it has none */
+	uint32_t references;  /* atomic */
+	uint32_t size;        /* of the block */
+	const char *name;     /* in small letters; NULL: it has none */
 	const char *instance; /* of a task: store_instance_key; else NULL */
 	uint64_t table;
 };

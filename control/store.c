@@ -356,8 +356,7 @@ int store_apply(struct store *store, uint64_t index, const void *bytes, size_t s
 		struct store_result *result)
 {
 	struct store_result made = {.index = index};
-	struct application a = {
-	    .draft = view_copy(store->now), .index = index, .result = &made};
+	struct application a = {.draft = view_copy(store->now), .index = index, .result = &made};
 	int rc;
 
 	assert(index > store->now->index);

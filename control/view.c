@@ -280,8 +280,7 @@ const struct object *view_namesake(const struct store_view *view, const struct o
 			const struct object *found =
 			    first_named(view, index, object->name, &iterator);
 
-			if (found &&
-			    strcmp(object_message(found)->id, object_message(object)->id))
+			if (found && strcmp(object_message(found)->id, object_message(object)->id))
 				return found;
 		}
 	}

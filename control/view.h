@@ -21,7 +21,8 @@ struct store_view *view_new(void); /* empty; NULL: no memory */
 /* Another of the same contents, to be changed. NULL: no memory. */
 struct store_view *view_copy(const struct store_view *view);
 
-/* Tables and indexes as one. The view is the caller's alone. -ENOMEM: it is good for release only. */
+/* Tables and indexes as one. The view is the caller's alone. -ENOMEM: it is good for release only.
+ */
 int view_put(struct store_view *view, struct object *object, const struct object *before);
 int view_remove(struct store_view *view, struct object *object);
 

@@ -239,10 +239,10 @@ static void test_alone_or_all(void **state)
 	add_service("e", "c");
 	add_service("f", "f");
 	result = apply();
-	assert_memory_equal(result.outcomes,
-			    ((uint8_t[]){STORE_ABANDONED, STORE_ABANDONED, STORE_NAME_CONFLICT,
-					 STORE_ABANDONED}),
-			    4);
+	assert_memory_equal(
+	    result.outcomes,
+	    ((uint8_t[]){STORE_ABANDONED, STORE_ABANDONED, STORE_NAME_CONFLICT, STORE_ABANDONED}),
+	    4);
 	assert_int_equal(result.event_count, 0);
 	store_result_clear(&result);
 	assert_non_null(service("a"));
@@ -364,8 +364,8 @@ static void check_find(const char *reference, int rc, const char *id, size_t exp
 	const void *object = NULL;
 	size_t matches = 99;
 
-	assert_int_equal(
-	    store_find(store_now(store), STORE_SERVICE, reference, &object, &matches), rc);
+	assert_int_equal(store_find(store_now(store), STORE_SERVICE, reference, &object, &matches),
+			 rc);
 	assert_int_equal(matches, expected);
 	found = object;
 	if (id)
@@ -443,12 +443,12 @@ static void test_bad_entries(void **state)
 		const char *bytes;
 		size_t size;
 	} bad[] = {
-	    {"\x1a", 1},		       /* a change without its length */
-	    {"\x1a\x05\x08", 3},	       /* longer than the entry */
+	    {"\x1a", 1},                                          /* a change without its length */
+	    {"\x1a\x05\x08", 3},                                  /* longer than the entry */
 	    {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11}, /* a tag without end */
-	    {"\x18\x01", 2},		       /* changes as a number */
-	    {"\x1b", 1},		       /* a group */
-	    {"\x1a\x02\x1a\x09", 4},	       /* broken inside */
+	    {"\x18\x01", 2},                                      /* changes as a number */
+	    {"\x1b", 1},                                          /* a group */
+	    {"\x1a\x02\x1a\x09", 4},                              /* broken inside */
 	};
 	const struct store_view *old = store_view_hold(store_now(store));
 	struct store_result result = {.index = 55};
@@ -456,23 +456,21 @@ static void test_bad_entries(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		assert_int_equal(
-		    store_apply(store, next_index, bad[i].bytes, bad[i].size, &result), -EBADMSG);
+		assert_int_equal(store_apply(store, next_index, bad[i].bytes, bad[i].size, &result),
+				 -EBADMSG);
 		assert_int_equal(store_view_index(store_now(store)), next_index++);
 	}
 	assert_non_null(many);
 	for (size_t i = 0; i <= STORE_CHANGES_MAX; i++)
 		memcpy(many + 2 * i, "\x1a\x00", 2);
-	assert_int_equal(store_apply(store, next_index++, many, 2 * (STORE_CHANGES_MAX + 1),
-				     &result),
-			 -EBADMSG);
+	assert_int_equal(
+	    store_apply(store, next_index++, many, 2 * (STORE_CHANGES_MAX + 1), &result), -EBADMSG);
 	assert_int_equal(result.index, 55);
 	assert_int_equal(store_view_index(old), 0);
 	store_view_release(old);
 
 	/* Empty changes are changes, of which nothing comes. */
-	assert_int_equal(
-	    store_apply(store, next_index++, many, 2 * STORE_CHANGES_MAX, &result), 0);
+	assert_int_equal(store_apply(store, next_index++, many, 2 * STORE_CHANGES_MAX, &result), 0);
 	assert_int_equal(result.change_count, STORE_CHANGES_MAX);
 	assert_int_equal(result.outcomes[STORE_CHANGES_MAX - 1], STORE_INVALID);
 	assert_int_equal(result.event_count, 0);
@@ -535,7 +533,8 @@ static int write_restore(const uint8_t *bytes, size_t size, size_t piece, struct
 
 	assert_non_null(restore);
 	for (size_t at = 0; at < size && !rc; at += piece)
-		rc = store_restore_write(restore, bytes + at, size - at < piece ? size - at : piece);
+		rc =
+		    store_restore_write(restore, bytes + at, size - at < piece ? size - at : piece);
 	if (!rc)
 		rc = store_restore_finish(restore, into);
 	else
@@ -622,8 +621,10 @@ static void test_damaged_snapshot(void **state)
 /* Fields of a newer schema come through the log, an update and a snapshot. */
 static void test_unknown_fields(void **state)
 {
-	ProtobufCMessageUnknownField unknown = {
-	    .tag = 900, .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT, .len = 1, .data = (uint8_t *)"\x07"};
+	ProtobufCMessageUnknownField unknown = {.tag = 900,
+						.wire_type = PROTOBUF_C_WIRE_TYPE_VARINT,
+						.len = 1,
+						.data = (uint8_t *)"\x07"};
 	Fl__Secret secret = FL__SECRET__INIT, copy;
 	struct store *other = store_new(), *mine = store;
 	uint8_t *bytes;
