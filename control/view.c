@@ -158,16 +158,17 @@ struct store_view *view_new(void)
 
 struct store_view *view_copy(const struct store_view *view)
 {
-	struct store_view *copy = malloc(sizeof(*copy));
+	struct store_view *copy = view_new();
 
 	if (!copy)
 		return NULL;
-	*copy = *view;
-	copy->references = 1;
+	/* Not *copy = *view: another thread may be counting its references. */
+	copy->index = view->index;
+	memcpy(copy->count, view->count, sizeof(copy->count));
 	for (size_t i = 0; i < STORE_TABLES; i++)
-		tree_hold(copy->tables[i]);
+		copy->tables[i] = tree_hold(view->tables[i]);
 	for (size_t i = 0; i < STORE_INDEXES; i++)
-		tree_hold(copy->indexes[i]);
+		copy->indexes[i] = tree_hold(view->indexes[i]);
 	return copy;
 }
 

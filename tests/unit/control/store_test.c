@@ -549,11 +549,11 @@ static void fill(void)
 
 	add_service("s1", "web");
 	add_service("s2", "db");
-	for (int i = 0; i < 50; i++) {
-		char id[8];
+	for (unsigned i = 0; i < 50; i++) {
+		char id[16];
 
-		snprintf(id, sizeof(id), "t%02d", i);
-		add_task(id, i % 2 ? "s1" : "s2", (uint64_t)i + 1, i % 3 ? "n1" : NULL);
+		snprintf(id, sizeof(id), "t%02u", i);
+		add_task(id, i % 2 ? "s1" : "s2", i + 1, i % 3 ? "n1" : NULL);
 	}
 	result = apply();
 	assert_int_equal(result.event_count, 52);
