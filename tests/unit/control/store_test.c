@@ -618,6 +618,86 @@ static void test_damaged_snapshot(void **state)
 	free(bytes);
 }
 
+/* A stream whose sum is right, of these records. */
+static int restore_records(const uint8_t *records, size_t size, uint64_t count)
+{
+	uint8_t bytes[1024] = "FLSTORE1";
+	uint64_t sum = 0xcbf29ce484222325;
+	struct store *copy = store_new();
+	size_t used = 24;
+	int rc;
+
+	assert_non_null(copy);
+	assert_true(size < sizeof(bytes) - 64);
+	bytes[8] = 9; /* the index */
+	bytes[16] = (uint8_t)count;
+	memcpy(bytes + used, records, size);
+	used += size + 5;
+	for (size_t i = 0; i < used; i++)
+		sum = (sum ^ bytes[i]) * 0x100000001b3;
+	for (size_t i = 0; i < 8; i++)
+		bytes[used++] = (uint8_t)(sum >> 8 * i);
+	rc = write_restore(bytes, used, 13, copy);
+	store_free(copy);
+	return rc;
+}
+
+/* table, id, version and service's name; appended to *records. */
+static void add_record(uint8_t *records, size_t *size, enum store_table table, const char *id,
+		       uint64_t version, const char *name)
+{
+	Fl__ServiceSpec spec = FL__SERVICE_SPEC__INIT;
+	Fl__Service object = FL__SERVICE__INIT;
+
+	object.id = t(id);
+	object.has_version = true;
+	object.version = version;
+	object.spec = name ? &spec : NULL;
+	spec.name = t(name);
+	memset(records + *size, 0, 5);
+	records[*size] = (uint8_t)table;
+	records[*size + 1] = (uint8_t)fl__service__get_packed_size(&object);
+	*size += 5 + fl__service__pack(&object, records + *size + 5);
+}
+
+/* Records that no store writes. */
+static void test_wrong_snapshot(void **state)
+{
+	static const struct {
+		enum store_table table[2];
+		const char *id[2], *name[2];
+		uint64_t version, count;
+		int rc;
+	} cases[] = {
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "b"}, {"x", "y"}, 9, 2, 0},
+	    {{STORE_SERVICE, STORE_TASK}, {"b", "a"}, {NULL, NULL}, 1, 2, 0},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "b"}, {"x", "X"}, 1, 2, -EBADMSG},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"b", "a"}, {"x", "y"}, 1, 2, -EBADMSG},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "a"}, {NULL, NULL}, 1, 2, -EBADMSG},
+	    {{STORE_TASK, STORE_SERVICE}, {"a", "b"}, {NULL, NULL}, 1, 2, -EBADMSG},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "B"}, {NULL, NULL}, 1, 2, -EBADMSG},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "b"}, {NULL, NULL}, 10, 2, -EBADMSG},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "b"}, {NULL, NULL}, 0, 2, -EBADMSG},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "b"}, {NULL, NULL}, 1, 1, -EBADMSG},
+	    {{STORE_SERVICE, STORE_SERVICE}, {"a", "b"}, {NULL, NULL}, 1, 3, -EBADMSG},
+	    {{STORE_SERVICE, STORE_TABLES}, {"a", "b"}, {NULL, NULL}, 1, 2, -EBADMSG},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint8_t records[256];
+		size_t size = 0;
+
+		for (int n = 0; n < 2; n++)
+			add_record(records, &size, cases[i].table[n], cases[i].id[n],
+				   cases[i].version, cases[i].name[n]);
+		assert_int_equal(restore_records(records, size, cases[i].count), cases[i].rc);
+	}
+	/* Larger than any object: refused before memory is taken for it. */
+	assert_int_equal(restore_records((const uint8_t[]){1, 0xff, 0xff, 0xff, 0xff}, 5, 1),
+			 -EBADMSG);
+}
+
 /* Fields of a newer schema come through the log, an update and a snapshot. */
 static void test_unknown_fields(void **state)
 {
@@ -666,6 +746,7 @@ int main(void)
 	    STORE_TEST(test_limits),
 	    STORE_TEST(test_snapshot),
 	    STORE_TEST(test_damaged_snapshot),
+	    STORE_TEST(test_wrong_snapshot),
 	    STORE_TEST(test_unknown_fields),
 	};
 
