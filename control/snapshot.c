@@ -295,7 +295,7 @@ static int take_object(struct store_restore *restore, unsigned table)
 	if (!message)
 		return -EBADMSG; /* or no memory: either way this restore is over */
 	if (fits(restore, table, (const struct object_message *)message)) {
-		object = object_new(table, message);
+		object = view_object_new(restore->view, (enum store_table)table, message, NULL);
 		rc = !object ? -ENOMEM : view_namesake(restore->view, object) ? -EBADMSG : 0;
 	}
 	protobuf_c_message_free_unpacked(message, NULL);

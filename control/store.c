@@ -178,7 +178,7 @@ static int put(struct application *a, ProtobufCMessage *message, struct object *
 
 	if (rc)
 		return rc;
-	object = object_new(table, message);
+	object = view_object_new(a->draft, table, message, before);
 	if (!object)
 		return -ENOMEM;
 	if (object->name && strlen(object->name) > STORE_NAME_LENGTH_MAX)

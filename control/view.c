@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "view.h"
+#include "message.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -260,6 +261,40 @@ int view_remove(struct store_view *view, struct object *object)
 	if (!rc)
 		view->count[object->table]--;
 	return rc;
+}
+
+/* Puts an equal spec in the task's place. Without the memory to compare, they are different. */
+static bool borrow(Fl__Task *task, Fl__TaskSpec *spec)
+{
+	if (!spec || message_equal(&task->spec->base, &spec->base) <= 0)
+		return false;
+	task->spec = spec;
+	return true;
+}
+
+struct object *view_object_new(const struct store_view *view, enum store_table table,
+			       ProtobufCMessage *message, const struct object *before)
+{
+	const char *service_id = table == STORE_TASK ? ((Fl__Task *)message)->service_id : NULL;
+	const Fl__Service *service;
+	struct object *lender, *object;
+	Fl__Task task;
+
+	if (!service_id || !((Fl__Task *)message)->spec)
+		return object_new(table, message, NULL);
+	task = *(const Fl__Task *)message;
+	lender = tree_find(view->tables[STORE_SERVICE], service_id, service_id);
+	service = lender ? (const Fl__Service *)object_message(lender) : NULL;
+	if ((service && service->spec && borrow(&task, service->spec->task_template)) ||
+	    (service && service->previous_spec &&
+	     borrow(&task, service->previous_spec->task_template)))
+		object = object_new(table, &task.base, lender);
+	else if (before && before->lender &&
+		 borrow(&task, ((const Fl__Task *)object_message(before))->spec))
+		object = object_new(table, &task.base, before->lender);
+	else
+		object = object_new(table, message, NULL);
+	return object;
 }
 
 static const struct object *first_named(const struct store_view *view, size_t index,

@@ -20,7 +20,7 @@
 #include "id.h"
 #include "transaction.h"
 
-enum { SERVICES = 100, NODES = 100, BATCH = 100, TASK_BYTES_MAX = 2500 };
+enum { SERVICES = 100, NODES = 100, BATCH = 100, TASK_BYTES_MAX = 1500 };
 
 static unsigned tasks = 10000;
 
@@ -49,18 +49,61 @@ static int numbered(void *context, void *bytes, size_t size)
 	return 0;
 }
 
-/* As golden/objects.json has them: spec, status with a container, one attachment. */
+/* What the tasks and services of one cluster have in common, as golden/objects.json has it. */
+struct common {
+	Fl__ContainerSpec container;
+	Fl__TaskSpec template;
+	Fl__DNSConfig dns;
+	Fl__ResourceRequirements resources;
+	Fl__Placement placement;
+};
+
+static const Fl__TaskSpec *common_spec(struct common *common)
+{
+	static char *env[3];
+
+	env[0] = t("DB=db:3306");
+	env[1] = t("MODE=production");
+	env[2] = t("LEVEL=info");
+	fl__container_spec__init(&common->container);
+	fl__task_spec__init(&common->template);
+	fl__dnsconfig__init(&common->dns);
+	fl__resource_requirements__init(&common->resources);
+	fl__placement__init(&common->placement);
+	common->container.image = t("registry.example.net:5000/team/web:1.2.3");
+	common->container.n_env = 3;
+	common->container.env = env;
+	common->container.dns_config = &common->dns;
+	common->template.container_spec = &common->container;
+	common->template.resources = &common->resources;
+	common->template.placement = &common->placement;
+	return &common->template;
+}
+
+static void add_service(struct transaction *transaction, unsigned number)
+{
+	struct common common;
+	char id[48], name[16];
+	Fl__ServiceSpec spec = FL__SERVICE_SPEC__INIT;
+	Fl__Service service = FL__SERVICE__INIT;
+
+	snprintf(id, sizeof(id), "s%024u", number);
+	snprintf(name, sizeof(name), "web%u", number);
+	spec.name = name;
+	spec.task_template = (Fl__TaskSpec *)(uintptr_t)common_spec(&common);
+	service.id = id;
+	service.spec = &spec;
+	assert_int_equal(transaction_create(transaction, &service.base), 0);
+}
+
+/* With a spec, a container and an address. */
 static void add_task(struct transaction *transaction, unsigned number, uint64_t *ids)
 {
-	char id[ID_SIZE], service[ID_SIZE], node[ID_SIZE], container[65], address[20];
-	Fl__ContainerSpec spec = FL__CONTAINER_SPEC__INIT;
-	Fl__TaskSpec template = FL__TASK_SPEC__INIT;
+	char id[ID_SIZE], service[48], node[48], container[96], address[20];
+	struct common common;
 	Fl__ContainerStatus container_status = FL__CONTAINER_STATUS__INIT;
 	Fl__TaskStatus status = FL__TASK_STATUS__INIT;
 	Fl__NetworkAttachment attachment = FL__NETWORK_ATTACHMENT__INIT;
-	Fl__ResourceRequirements resources = FL__RESOURCE_REQUIREMENTS__INIT;
-	Fl__DNSConfig dns = FL__DNSCONFIG__INIT;
-	Fl__Placement placement = FL__PLACEMENT__INIT;
 	Fl__Task task = FL__TASK__INIT;
 
 	assert_int_equal(id_generate(numbered, ids, id), 0);
@@ -68,13 +111,6 @@ static void add_task(struct transaction *transaction, unsigned number, uint64_t 
 	snprintf(node, sizeof(node), "n%024u", number % NODES);
 	snprintf(container, sizeof(container), "%064u", number);
 	snprintf(address, sizeof(address), "10.0.%u.%u/16", number >> 8 & 255, number & 255);
-	spec.image = t("registry.example.net:5000/team/web:1.2.3");
-	spec.n_env = 3;
-	spec.env = (char *[]){t("DB=db:3306"), t("MODE=production"), t("LEVEL=info")};
-	spec.dns_config = &dns;
-	template.container_spec = &spec;
-	template.resources = &resources;
-	template.placement = &placement;
 	status.has_state = status.has_timestamp = true;
 	status.state = FL__TASK_STATE__RUNNING;
 	status.timestamp = number;
@@ -85,7 +121,7 @@ static void add_task(struct transaction *transaction, unsigned number, uint64_t 
 	attachment.n_addresses = 1;
 	attachment.addresses = (char *[]){address};
 	task.id = id;
-	task.spec = &template;
+	task.spec = (Fl__TaskSpec *)(uintptr_t)common_spec(&common);
 	task.service_id = service;
 	task.node_id = node;
 	task.has_slot = true;
@@ -114,9 +150,14 @@ static void apply(struct store *store, struct transaction *transaction)
 static struct store *filled(void)
 {
 	struct store *store = store_new();
+	struct transaction *services = transaction_new(1, false);
 	uint64_t ids = 1;
 
 	assert_non_null(store);
+	assert_non_null(services);
+	for (unsigned i = 0; i < SERVICES; i++)
+		add_service(services, i);
+	apply(store, services);
 	for (unsigned i = 0; i < tasks;) {
 		struct transaction *transaction = transaction_new(1, false);
 
@@ -186,7 +227,7 @@ static void test_memory(void **state)
 		      elapsed * 1e3 / tasks);
 	start = now_ms();
 	for (unsigned i = 0; i < SERVICES; i++) {
-		char service[ID_SIZE];
+		char service[48];
 
 		snprintf(service, sizeof(service), "s%024u", i);
 		store_iterate_index(store_now(store), STORE_TASKS_BY_SERVICE, service, &iterator);

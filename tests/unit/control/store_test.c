@@ -436,6 +436,64 @@ static void test_views(void **state)
 	assert_non_null(service("s3"));
 }
 
+/* Tasks of one spec have it from their service, as long as they live. */
+static void test_borrowed_specs(void **state)
+{
+	Fl__ContainerSpec container = FL__CONTAINER_SPEC__INIT;
+	Fl__TaskSpec template = FL__TASK_SPEC__INIT;
+	Fl__ServiceSpec spec = FL__SERVICE_SPEC__INIT, newer;
+	Fl__Service with = FL__SERVICE__INIT;
+	const Fl__Task *found;
+	const Fl__TaskSpec *old;
+	Fl__Task task = FL__TASK__INIT;
+	(void)state;
+
+	container.image = t("web:1");
+	template.container_spec = &container;
+	spec.task_template = &template;
+	with.id = t("s1");
+	with.spec = &spec;
+	assert_int_equal(transaction_create(transaction, &with.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	task.id = t("t1");
+	task.service_id = t("s1");
+	task.spec = &template;
+	assert_int_equal(transaction_create(transaction, &task.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	container.image = t("other:1");
+	task.id = t("t2");
+	assert_int_equal(transaction_create(transaction, &task.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	old = service("s1")->spec->task_template;
+	found = store_get(store_now(store), STORE_TASK, "t1");
+	assert_ptr_equal(found->spec, old);
+	found = store_get(store_now(store), STORE_TASK, "t2");
+	assert_ptr_not_equal(found->spec, old);
+	assert_string_equal(found->spec->container_spec->image, "other:1");
+
+	/* The service goes another way, then goes; what was lent stays. */
+	with = *service("s1");
+	newer = *with.spec;
+	newer.task_template = &template;
+	with.previous_spec = NULL;
+	with.spec = &newer;
+	assert_int_equal(transaction_update(transaction, &with.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	found = store_get(store_now(store), STORE_TASK, "t1");
+	assert_ptr_equal(found->spec, old);
+	task = *found;
+	task.has_slot = true;
+	task.slot = 7;
+	assert_int_equal(transaction_update(transaction, &task.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	assert_int_equal(transaction_delete(transaction, STORE_SERVICE, "s1", 0), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	found = store_get(store_now(store), STORE_TASK, "t1");
+	assert_ptr_equal(found->spec, old);
+	assert_int_equal(found->slot, 7);
+	assert_string_equal(found->spec->container_spec->image, "web:1");
+}
+
 /* Bytes that are no transaction are passed over; what is held does not see it. */
 static void test_bad_entries(void **state)
 {
@@ -742,6 +800,7 @@ int main(void)
 	    STORE_TEST(test_indexes),
 	    STORE_TEST(test_find),
 	    STORE_TEST(test_views),
+	    STORE_TEST(test_borrowed_specs),
 	    STORE_TEST(test_bad_entries),
 	    STORE_TEST(test_limits),
 	    STORE_TEST(test_snapshot),

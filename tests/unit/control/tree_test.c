@@ -49,7 +49,7 @@ static int setup(void **state)
 
 		snprintf(id, sizeof(id), "%03u", i);
 		secret.id = id;
-		objects[i] = object_new(STORE_SECRET, &secret.base);
+		objects[i] = object_new(STORE_SECRET, &secret.base, NULL);
 		if (!objects[i])
 			return -1;
 	}
