@@ -20,11 +20,11 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
-LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "raft/*.c",
+LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "control/*.c", "raft/*.c",
            "tests/unit/raft/fake_*.c")
-PROTO = "raft/proto/raft.proto"  # its code is generated into the build folder
-INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf",
-            "raft", "tests/unit/raft")
+INCLUDES = ("lbtables", "agent", "control", "dataplane", "bpf", "perf", "tests/unit/lbtables",
+            "tests/unit/bpf", "raft", "tests/unit/raft")
+PROTO = ("control/proto", "raft/proto")  # .proto files: compiled by protoc-c first
 PACKAGES = ("liburcu", "jansson", "libcrypto", "libprotobuf-c")
 MEMORY_MIB_MAX = 2048
 
@@ -60,20 +60,27 @@ def run_targets(word, build):
     folder = build / "fuzz"
     folder.mkdir(exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        _make_proto(folder)
         archive = _make_archive(compiler, folder, pool)
         yield from pool.map(lambda path: _run(path, compiler, folder, archive), targets)
 
 
+def _make_proto(folder):
+    (folder / "proto").mkdir(exist_ok=True)
+    for name in PROTO:
+        command.run(["protoc-c", f"--proto_path={ROOT / name}", f"--c_out={folder / 'proto'}",
+                     *sorted((ROOT / name).glob("*.proto"))], 60)
+
+
 def _flags(folder):
     packages = subprocess.run(["pkg-config", "--cflags", *PACKAGES], stdout=subprocess.PIPE, text=True)
-    return [*FLAGS, f"-I{folder}", *(f"-I{ROOT / name}" for name in INCLUDES), *packages.stdout.split()]
+    return [*FLAGS, *(f"-I{ROOT / name}" for name in INCLUDES), f"-I{folder / 'proto'}",
+            *packages.stdout.split()]
 
 
 def _make_archive(compiler, folder, pool):
-    proto = ROOT / PROTO
-    command.run(["protoc-c", f"--proto_path={proto.parent}", f"--c_out={folder}", proto], 60)
     sources = [path for pattern in LIBRARY for path in sorted(ROOT.glob(pattern))]
-    sources.append(folder / f"{proto.stem}.pb-c.c")
+    sources += sorted((folder / "proto").glob("*.c"))
     ccache = [shutil.which("ccache")] if shutil.which("ccache") else []
 
     def compile_one(source):
