@@ -2,7 +2,8 @@
 #include "internal.h"
 
 /*
- * Every endpoint of API 1.41. Asked after all others: what comes here is answered with 501 and its name.
+ * Every endpoint of API 1.41. Asked after all others: what comes here is answered with 501 and its
+ * name.
  */
 const struct api_route api_endpoints[] = {
     {"GET", "/info", "info", NULL, 0},

@@ -70,7 +70,8 @@ void api_reply_not_found(struct api_request *request, const char *kind, const ch
 void api_reply_ambiguous(struct api_request *request, const char *kind, const char *reference,
 			 size_t count)
 {
-	api_reply_error(request, 400, "%s %s is ambiguous (%zu matches found)", kind, reference, count);
+	api_reply_error(request, 400, "%s %s is ambiguous (%zu matches found)", kind, reference,
+			count);
 }
 
 void api_reply_out_of_sequence(struct api_request *request)

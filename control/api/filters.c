@@ -34,7 +34,7 @@ static bool is_list(const json_t *terms)
 
 	if (!json_is_array(terms))
 		return false;
-	json_array_foreach(terms, index, term)
+	json_array_foreach (terms, index, term)
 		if (!json_is_string(term))
 			return false;
 	return true;
@@ -65,7 +65,8 @@ int api_filters_parse(const char *text, struct api_filters **filters, struct pro
 		if (size > API_FILTERS_BYTES_MAX)
 			return problem_set(problem, -E2BIG, "invalid filter: it is too long");
 		if (api_json_load(text, size, API_FILTERS_DEPTH_MAX, &fields, &inner) < 0)
-			return problem_set(problem, inner.code, "invalid filter: %s", inner.message);
+			return problem_set(problem, inner.code, "invalid filter: %s",
+					   inner.message);
 		if (!is_filters(fields)) {
 			json_decref(fields);
 			return problem_set(problem, -EINVAL, "invalid filter");

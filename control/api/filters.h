@@ -5,8 +5,8 @@
  * The `filters` parameter, in both its forms: {"label":{"k=v":true}} (Go's clients) and
  * {"label":["k=v"]} (all others). Pure.
  *
- * Terms of one field are alternatives (but for labels, which must all fit); fields must all fit. What
- * has no term fits everything.
+ * Terms of one field are alternatives (but for labels, which must all fit); fields must all fit.
+ * What has no term fits everything.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +31,8 @@ const char *api_filters_term(const struct api_filters *filters, const char *fiel
 bool api_filters_equal(const struct api_filters *filters, const char *field, const char *value);
 /* ... or one that the value begins with. */
 bool api_filters_prefix(const struct api_filters *filters, const char *field, const char *value);
-/* ... or whether each of its terms ("key" or "key=value") is what label(key) gives; NULL: no label. */
+/* ... or whether each of its terms ("key" or "key=value") is what label(key) gives; NULL: no label.
+ */
 bool api_filters_labels(const struct api_filters *filters, const char *field,
 			const char *(*label)(const void *object, const char *key, size_t key_size),
 			const void *object);

@@ -7,9 +7,14 @@
 void api_frame_encode(enum api_frame_stream stream, uint32_t size,
 		      uint8_t header[API_FRAME_HEADER_BYTES])
 {
-	const uint8_t bytes[API_FRAME_HEADER_BYTES] = {
-	    (uint8_t)stream,	   0, 0, 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16),
-	    (uint8_t)(size >> 8), (uint8_t)size};
+	const uint8_t bytes[API_FRAME_HEADER_BYTES] = {(uint8_t)stream,
+						       0,
+						       0,
+						       0,
+						       (uint8_t)(size >> 24),
+						       (uint8_t)(size >> 16),
+						       (uint8_t)(size >> 8),
+						       (uint8_t)size};
 
 	memcpy(header, bytes, sizeof(bytes));
 }

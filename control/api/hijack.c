@@ -11,9 +11,9 @@
 #include "internal.h"
 
 /*
- * MHD owns the socket until MHD_UPGRADE_ACTION_CLOSE; libuv, which wants to own what it reads, is given
- * a copy of the descriptor. The object stays until the handler has ended, MHD has closed the request
- * and libuv has closed the pipe, in whatever order.
+ * MHD owns the socket until MHD_UPGRADE_ACTION_CLOSE; libuv, which wants to own what it reads, is
+ * given a copy of the descriptor. The object stays until the handler has ended, MHD has closed the
+ * request and libuv has closed the pipe, in whatever order.
  */
 struct api_hijack {
 	struct api_request *request; /* NULL: nobody needs this object but the pipe */
@@ -26,8 +26,8 @@ struct api_hijack {
 	bool pipe_open;
 	bool paused, reading, refused, eof, ended, gone;
 	size_t waiting; /* bytes in writes that libuv has, or early ones */
-	char *early;	/* written before the 101 went */
-	char *extra;	/* read by MHD behind the head, and not given to the handler yet */
+	char *early;    /* written before the 101 went */
+	char *extra;    /* read by MHD behind the head, and not given to the handler yet */
 	size_t early_size, extra_size;
 };
 
@@ -91,8 +91,8 @@ static void on_flushed(uv_shutdown_t *shutdown, int status)
 static void flush_and_shut(struct api_hijack *hijack)
 {
 	hijack->shutdown.data = hijack;
-	if (hijack->upgrade && uv_shutdown(&hijack->shutdown, (uv_stream_t *)&hijack->pipe,
-					   on_flushed) < 0)
+	if (hijack->upgrade &&
+	    uv_shutdown(&hijack->shutdown, (uv_stream_t *)&hijack->pipe, on_flushed) < 0)
 		shut(hijack);
 }
 
@@ -288,7 +288,8 @@ static struct MHD_Response *make_response(struct api_hijack *hijack, const char 
 	struct MHD_Response *response = api_reply_add_headers(
 	    MHD_create_response_for_upgrade(on_upgrade, hijack), content_type);
 
-	if (response && MHD_add_response_header(response, MHD_HTTP_HEADER_UPGRADE, "tcp") != MHD_YES) {
+	if (response &&
+	    MHD_add_response_header(response, MHD_HTTP_HEADER_UPGRADE, "tcp") != MHD_YES) {
 		MHD_destroy_response(response);
 		return NULL;
 	}

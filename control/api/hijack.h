@@ -5,9 +5,9 @@
  * An answer of 101 after which the connection is the handler's, both ways (attach, exec). Only for
  * requests that api_request_wants_upgrade; the others of docker's clients read a stream (stream.h).
  *
- * Either side may close its half: on_eof is the client's, after which it may still read. Writes wait
- * as a stream's do. Valid until api_hijack_end; callbacks come from the loop, none after the end; all
- * calls may be made from them.
+ * Either side may close its half: on_eof is the client's, after which it may still read. Writes
+ * wait as a stream's do. Valid until api_hijack_end; callbacks come from the loop, none after the
+ * end; all calls may be made from them.
  */
 #include <stdbool.h>
 #include <stddef.h>

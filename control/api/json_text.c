@@ -29,7 +29,8 @@ static int refuse(const struct scan *scan, const char *where)
 	if (c == '\'' || c == '\\')
 		return problem_set(scan->problem, -EINVAL, "invalid character '\\%c' %s", c, where);
 	if (c < ' ' || c >= 0x7f)
-		return problem_set(scan->problem, -EINVAL, "invalid character '\\x%02x' %s", c, where);
+		return problem_set(scan->problem, -EINVAL, "invalid character '\\x%02x' %s", c,
+				   where);
 	return problem_set(scan->problem, -EINVAL, "invalid character '%c' %s", c, where);
 }
 
@@ -110,7 +111,8 @@ static int scan_literal(struct scan *scan, const char *word)
 		if (!next_is(scan, *letter)) {
 			char where[64];
 
-			snprintf(where, sizeof(where), "in literal %s (expecting '%c')", word, *letter);
+			snprintf(where, sizeof(where), "in literal %s (expecting '%c')", word,
+				 *letter);
 			return refuse(scan, where);
 		}
 	}

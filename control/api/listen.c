@@ -62,8 +62,8 @@ static gid_t find_group(const char *const *groups)
 	return (gid_t)-1;
 }
 
-static int open_up(const char *path, const char *const *groups, int fd, struct api_listener *listener,
-		   struct problem *problem)
+static int open_up(const char *path, const char *const *groups, int fd,
+		   struct api_listener *listener, struct problem *problem)
 {
 	struct stat status;
 
@@ -76,7 +76,8 @@ static int open_up(const char *path, const char *const *groups, int fd, struct a
 		return fail(path, "chmod", problem);
 	if (lstat(path, &status) < 0)
 		return fail(path, "stat", problem);
-	*listener = (struct api_listener){.fd = fd, .device = status.st_dev, .inode = status.st_ino};
+	*listener =
+	    (struct api_listener){.fd = fd, .device = status.st_dev, .inode = status.st_ino};
 	return 0;
 }
 
@@ -95,8 +96,8 @@ int api_listen(const char *path, const char *const *groups, struct api_listener 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return fail(path, "socket", problem);
-	/* bind() gives the file the socket's mode, so that there is no moment at which it is open to all;
-	 * the umask would be the whole process's. */
+	/* bind() gives the file the socket's mode, so that there is no moment at which it is open
+	 * to all; the umask would be the whole process's. */
 	if (fchmod(fd, 0600) < 0 ||
 	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		rc = fail(path, "bind", problem);

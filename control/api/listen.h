@@ -21,6 +21,7 @@ struct api_listener {
  */
 int api_listen(const char *path, const char *const *groups, struct api_listener *listener,
 	       struct problem *problem);
-/* Removes the path, where it is still the listener's. Does not close fd. */
+/* Removes the path, where it is still the listener's. Before fd is closed, which is what keeps the
+ * inode's number from being another's. */
 void api_listen_remove(const char *path, const struct api_listener *listener);
 #endif

@@ -62,8 +62,8 @@ static void add_param(struct api_params *params, struct api_span name, struct ap
 {
 	assert(params->count < API_PARAMS_MAX);
 	params->items[params->count].name = name;
-	params->items[params->count++].value = (struct api_span){
-	    .start = first.start, .size = last.start + last.size - first.start};
+	params->items[params->count++].value =
+	    (struct api_span){.start = first.start, .size = last.start + last.size - first.start};
 }
 
 bool api_path_match(const struct api_path *path, const char *pattern, struct api_params *params)
@@ -80,7 +80,8 @@ bool api_path_match(const struct api_path *path, const char *pattern, struct api
 		struct api_span first = path->segments[segment], last = first;
 
 		if (token[0] != '{') {
-			if (size != first.size || memcmp(path->text + first.start, token, size) != 0)
+			if (size != first.size ||
+			    memcmp(path->text + first.start, token, size) != 0)
 				return false;
 		} else {
 			struct api_span name = {.start = (uint32_t)(token + 1 - pattern),

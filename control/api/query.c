@@ -105,7 +105,8 @@ bool api_query_bool(const struct api_query *query, const char *name, bool absent
 
 static int refuse(const char *function, const char *value, const char *why, struct problem *problem)
 {
-	return problem_set(problem, -EINVAL, "strconv.%s: parsing \"%.64s\": %s", function, value, why);
+	return problem_set(problem, -EINVAL, "strconv.%s: parsing \"%.64s\": %s", function, value,
+			   why);
 }
 
 int api_query_uint64(const struct api_query *query, const char *name, uint64_t *value,
@@ -129,8 +130,8 @@ int api_query_uint64(const struct api_query *query, const char *name, uint64_t *
 	return 0;
 }
 
-int api_query_int64(const struct api_query *query, const char *name, int64_t absent,
-		    int64_t *value, struct problem *problem)
+int api_query_int64(const struct api_query *query, const char *name, int64_t absent, int64_t *value,
+		    struct problem *problem)
 {
 	const char *text = api_query_get(query, name);
 	const char *digits = text && (*text == '-' || *text == '+') ? text + 1 : text;

@@ -16,7 +16,7 @@ struct api_query {
 	size_t count;
 	struct api_query_pair {
 		const char *name, *value;
-	} *pairs; /* owned */
+	} * pairs; /* owned */
 };
 
 /* text: what follows the '?'. -EINVAL with Go's words, -E2BIG (too many), -ENOMEM. */
@@ -29,9 +29,10 @@ const char *api_query_get(const struct api_query *query, const char *name);
 const char *api_query_get_nth(const struct api_query *query, const char *name, size_t index);
 /* False: absent, "", 0, no, false, none, whatever their case; else true. */
 bool api_query_bool(const struct api_query *query, const char *name, bool absent);
-/* -EINVAL with the words of Go's strconv, which dockerd's messages end with. An absent one is "". */
+/* -EINVAL with the words of Go's strconv, which dockerd's messages end with. An absent one is "".
+ */
 int api_query_uint64(const struct api_query *query, const char *name, uint64_t *value,
 		     struct problem *problem);
-int api_query_int64(const struct api_query *query, const char *name, int64_t absent,
-		    int64_t *value, struct problem *problem);
+int api_query_int64(const struct api_query *query, const char *name, int64_t absent, int64_t *value,
+		    struct problem *problem);
 #endif

@@ -25,7 +25,8 @@ struct MHD_Response *api_reply_add_headers(struct MHD_Response *response, const 
 	for (size_t i = 0; response && i < sizeof(headers) / sizeof(headers[0]); i++) {
 		if (!headers[i].value)
 			continue;
-		if (MHD_add_response_header(response, headers[i].name, headers[i].value) != MHD_YES) {
+		if (MHD_add_response_header(response, headers[i].name, headers[i].value) !=
+		    MHD_YES) {
 			MHD_destroy_response(response);
 			response = NULL;
 		}

@@ -189,7 +189,8 @@ static bool copy_params(struct api_request *request)
 
 static const char *header(const struct api_request *request, const char *name)
 {
-	return request->mhd ? MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name) : NULL;
+	return request->mhd ? MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name)
+			    : NULL;
 }
 
 static bool has_body(const struct api_request *request)
@@ -210,8 +211,8 @@ static bool is_json(const char *type)
 	return size == sizeof(json) - 1 && strncasecmp(type, json, size) == 0;
 }
 
-/* As dockerd does, in its order: no route, then the version, then the parameters, then the body's type.
- * False: it has been answered. */
+/* As dockerd does, in its order: no route, then the version, then the parameters, then the body's
+ * type. False: it has been answered. */
 static bool find_handler(struct api_request *request, const char *method)
 {
 	struct api_server *server = request->server;
@@ -228,8 +229,9 @@ static bool find_handler(struct api_request *request, const char *method)
 		return false;
 	}
 	if (rc == 0)
-		request->route = api_route_find(server->tables, server->table_count, method,
-						&request->path, &request->params, &request->context);
+		request->route =
+		    api_route_find(server->tables, server->table_count, method, &request->path,
+				   &request->params, &request->context);
 	if (!request->route) {
 		api_reply_error(request, 404, "page not found");
 		return false;
@@ -297,6 +299,9 @@ static enum MHD_Result take_body(struct api_request *request, const char *data, 
 {
 	const size_t count = *size, max = request->server->config.body_bytes_max;
 
+	if (request->suspended)
+		return MHD_YES; /* MHD gives chunk after chunk of what it has read; this one stays
+				   there */
 	*size = 0;
 	if (is_upload(request)) {
 		if (!request->answered)
@@ -312,7 +317,7 @@ static enum MHD_Result take_body(struct api_request *request, const char *data, 
 	if (request->answered) {
 		/* MHD takes an answer only before a body or after it. */
 		request->passed_over += count;
-		return request->passed_over > max ? MHD_NO : MHD_YES;
+		return request->passed_over > API_PASSED_OVER_BYTES_MAX ? MHD_NO : MHD_YES;
 	}
 	return append_body(request, data, count) ? MHD_YES : MHD_NO;
 }
@@ -373,7 +378,8 @@ const char *api_request_param(const struct api_request *request, const char *nam
 	for (unsigned i = 0; i < request->params.count; i++) {
 		const struct api_span *span = &request->params.items[i].name;
 
-		if (strlen(name) == span->size && memcmp(pattern + span->start, name, span->size) == 0)
+		if (strlen(name) == span->size &&
+		    memcmp(pattern + span->start, name, span->size) == 0)
 			return request->values[i];
 	}
 	assert(!"a route's handler asks for a name that its pattern has not");

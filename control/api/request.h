@@ -4,13 +4,14 @@
 /*
  * A request, and its answer.
  *
- * A handler is given one when it is complete (its head and its body; for API_ROUTE_UPLOAD its head). It
- * answers **exactly once**, at once or later from the loop: a reply of this header, or a stream
- * (stream.h), or a hijack (hijack.h). With that the request is given back: no call with it may follow.
+ * A handler is given one when it is complete (its head and its body; for API_ROUTE_UPLOAD its
+ * head). It answers **exactly once**, at once or later from the loop: a reply of this header, or a
+ * stream (stream.h), or a hijack (hijack.h). With that the request is given back: no call with it
+ * may follow.
  *
- * That stays so where the client has gone, or the server has stopped: on_gone says that nobody waits
- * any more, so that work may be dropped, and the answer is then thrown away; but it is owed, and the
- * request is valid until then. Strings that are got from a request live as long as it does.
+ * That stays so where the client has gone, or the server has stopped: on_gone says that nobody
+ * waits any more, so that work may be dropped, and the answer is then thrown away; but it is owed,
+ * and the request is valid until then. Strings that are got from a request live as long as it does.
  *
  * All of it is the loop's thread alone.
  */
@@ -29,7 +30,8 @@ struct api_request;
 const char *api_request_method(const struct api_request *request);
 /* The pattern of its route, for logs. */
 const char *api_request_pattern(const struct api_request *request);
-/* A {name} of the route's pattern, unescaped; asking for one that it has not is a programmer's error. */
+/* A {name} of the route's pattern, unescaped; asking for one that it has not is a programmer's
+ * error. */
 const char *api_request_param(const struct api_request *request, const char *name);
 /* What the client speaks; the newest where it did not say. */
 struct api_version api_request_version(const struct api_request *request);
@@ -59,9 +61,8 @@ void api_reply_bytes(struct api_request *request, unsigned status, const char *c
 /* Takes the reference; NULL is an answer of 500: out of memory. */
 void api_reply_json(struct api_request *request, unsigned status, json_t *json);
 /* {"message": ...} */
-__attribute__((format(printf, 3, 4))) void api_reply_error(struct api_request *request,
-							   unsigned status, const char *format,
-							   ...);
+__attribute__((format(printf, 3, 4))) void
+api_reply_error(struct api_request *request, unsigned status, const char *format, ...);
 /* The same for a problem: -EINVAL and -E2BIG are 400, -ENOENT 404, -EEXIST 409, else 500. */
 void api_reply_problem(struct api_request *request, const struct problem *problem);
 #endif

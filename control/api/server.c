@@ -107,6 +107,7 @@ static void stop(struct api_server *server)
 	struct link *item;
 
 	server->stopping = true;
+	api_listen_remove(server->path, &server->listener);
 	/* MHD will not stop over connections that are suspended, or upgraded and not closed. */
 	for (item = server->requests.next; item != &server->requests; item = item->next)
 		api_request_lose((struct api_request *)item);
@@ -114,7 +115,6 @@ static void stop(struct api_server *server)
 	server->daemon = NULL;
 	assert(server->requests.next == &server->requests);
 	assert(server->connections.next == &server->connections);
-	api_listen_remove(server->path, &server->listener);
 	uv_close((uv_handle_t *)&server->epoll, on_closed);
 	uv_close((uv_handle_t *)&server->timer, on_closed);
 	uv_close((uv_handle_t *)&server->sweep, on_closed);
@@ -133,7 +133,8 @@ static void run(struct api_server *server)
 		rearm(server);
 }
 
-/* A client whose turn it is for too long: MHD's own timeout takes a byte now and then for activity. */
+/* A client whose turn it is for too long: MHD's own timeout takes a byte now and then for activity.
+ */
 static void on_sweep(uv_timer_t *timer)
 {
 	struct api_server *server = timer->data;
@@ -181,6 +182,7 @@ static void connection_closed(struct api_server *server, void **slot)
 	free(connection);
 	if (--server->counters.connections == 0)
 		uv_timer_stop(&server->sweep);
+	api_server_wake(server); /* at its limit MHD looks for room to accept only when it is run */
 }
 
 static void on_connection(void *argument, struct MHD_Connection *mhd, void **slot,
@@ -203,20 +205,19 @@ static size_t leave_escaped(void *argument, struct MHD_Connection *mhd, char *te
 static struct MHD_Daemon *start_daemon(struct api_server *server)
 {
 	return MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG, 0, NULL,
-	    NULL, api_request_access, server, /* options: */
-	    MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, server,			   /* the first */
-	    MHD_OPTION_LISTEN_SOCKET, server->listener.fd,			   /* */
-	    MHD_OPTION_URI_LOG_CALLBACK, api_request_open, server,		   /* */
-	    MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,			   /* */
-	    MHD_OPTION_NOTIFY_COMPLETED, api_request_close, server,		   /* */
-	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,		   /* */
-	    MHD_OPTION_CONNECTION_LIMIT, server->config.connections_max,	   /* */
-	    MHD_OPTION_CONNECTION_TIMEOUT, server->config.timeout_s,		   /* */
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_BYTES,	   /* */
+	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG, 0,
+	    NULL, NULL, api_request_access, server,                           /* options: */
+	    MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, server,                   /* the first */
+	    MHD_OPTION_LISTEN_SOCKET, server->listener.fd,                    /* */
+	    MHD_OPTION_URI_LOG_CALLBACK, api_request_open, server,            /* */
+	    MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,                /* */
+	    MHD_OPTION_NOTIFY_COMPLETED, api_request_close, server,           /* */
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,              /* */
+	    MHD_OPTION_CONNECTION_LIMIT, server->config.connections_max,      /* */
+	    MHD_OPTION_CONNECTION_TIMEOUT, server->config.timeout_s,          /* */
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_BYTES, /* */
 	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
-
 
 static int start_handles(struct api_server *server, struct problem *problem)
 {
@@ -256,9 +257,8 @@ static bool set_tables(struct api_server *server)
 		return false;
 	if (given)
 		memcpy(server->tables, server->config.tables, given * sizeof(*server->tables));
-	server->tables[given] = (struct api_routes){.routes = api_system_routes,
-						    .count = api_system_route_count,
-						    .context = server};
+	server->tables[given] = (struct api_routes){
+	    .routes = api_system_routes, .count = api_system_route_count, .context = server};
 	server->tables[given + 1] =
 	    (struct api_routes){.routes = api_endpoints, .count = api_endpoint_count};
 	server->table_count = given + 2;
@@ -296,19 +296,18 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, struct ap
 	if (rc < 0)
 		goto no_socket;
 	server->daemon = start_daemon(server);
-	if (!server->daemon) {
-		rc = problem_set(problem, -ENOMEM, "%s: the HTTP server did not start", server->path);
-		close(server->listener.fd);
-		goto no_daemon;
-	}
-	rc = start_handles(server, problem);
+	rc = server->daemon
+		 ? start_handles(server, problem)
+		 : problem_set(problem, -ENOMEM, "%s: the HTTP server did not start", server->path);
 	if (rc == 0) {
 		*out = server;
 		return 0;
 	}
-	MHD_stop_daemon(server->daemon); /* closes the socket */
-no_daemon:
 	api_listen_remove(server->path, &server->listener);
+	if (server->daemon)
+		MHD_stop_daemon(server->daemon); /* closes the socket */
+	else
+		close(server->listener.fd);
 no_socket:
 	free(server->tables);
 	free(server->path);

@@ -5,11 +5,11 @@
  * An answer that goes on: events (JSON lines), logs (frames). Chunked; the headers go at once.
  *
  * What the client does not take waits, up to API_STREAM_BYTES_MAX; a write beyond that is refused
- * whole, and on_drain says when it is worth trying again. A client may be as slow as it likes (somebody
- * reads `docker logs | less`): a producer that cannot wait must drop or end.
+ * whole, and on_drain says when it is worth trying again. A client may be as slow as it likes
+ * (somebody reads `docker logs | less`): a producer that cannot wait must drop or end.
  *
- * A stream is valid until api_stream_end, whoever has gone by then. Callbacks come from the loop, none
- * of them after the end; all calls may be made from them.
+ * A stream is valid until api_stream_end, whoever has gone by then. Callbacks come from the loop,
+ * none of them after the end; all calls may be made from them.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -39,7 +39,7 @@ int api_stream_frame(struct api_stream *stream, enum api_frame_stream which, con
 int api_stream_json(struct api_stream *stream, const json_t *json);
 /* How many bytes wait for the client. */
 size_t api_stream_waiting(const struct api_stream *stream);
-/* What waits is still sent. With broken, the connection is cut instead, so that the client sees that
- * something is missing. */
+/* What waits is still sent. With broken, the connection is cut instead, so that the client sees
+ * that something is missing. */
 void api_stream_end(struct api_stream *stream, bool broken);
 #endif

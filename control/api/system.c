@@ -26,7 +26,8 @@ static bool add_ping_headers(struct MHD_Response *response, const struct api_ser
 	const char *const headers[][2] = {
 	    {"Cache-Control", "no-cache, no-store, must-revalidate"},
 	    {"Pragma", "no-cache"},
-	    {"Builder-Version", "1"}, /* there is none: the client then asks POST /build, and hears so */
+	    {"Builder-Version",
+	     "1"}, /* there is none: the client then asks POST /build, and hears so */
 	    {"Swarm", api_swarm_word(swarm_state(server))},
 	};
 
@@ -69,9 +70,9 @@ static void version(struct api_request *request, void *context)
 	    "Details", "ApiVersion", API_VERSION_NEWEST, "Arch", ARCHITECTURE, "BuildTime", built,
 	    "Experimental", "false", "GitCommit", commit, "GoVersion", "none", "KernelVersion",
 	    host.release, "MinAPIVersion", API_VERSION_OLDEST, "Os", "linux", "Version", FL_VERSION,
-	    "ApiVersion", API_VERSION_NEWEST, "MinAPIVersion", API_VERSION_OLDEST, "GitCommit", commit,
-	    "GoVersion", "none", "Os", "linux", "Arch", ARCHITECTURE, "KernelVersion", host.release,
-	    "BuildTime", built);
+	    "ApiVersion", API_VERSION_NEWEST, "MinAPIVersion", API_VERSION_OLDEST, "GitCommit",
+	    commit, "GoVersion", "none", "Os", "linux", "Arch", ARCHITECTURE, "KernelVersion",
+	    host.release, "BuildTime", built);
 	api_reply_json(request, 200, reply);
 }
 

@@ -3,8 +3,8 @@
 #define FL_API_UPLOAD_H
 /*
  * A body piece by piece, of any size (image load): for handlers of API_ROUTE_UPLOAD, which call
- * api_upload_start before they return, or answer. An answer that comes before the body's end is given
- * after it; the rest of the body is passed over.
+ * api_upload_start before they return, or answer. An answer that comes before the body's end is
+ * given after it; the rest of the body is passed over.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +12,8 @@
 #include "request.h"
 
 struct api_upload_events {
-	/* None is called after the answer. If the client goes before the end, on_gone (request.h) is. */
+	/* None is called after the answer. If the client goes before the end, on_gone (request.h)
+	 * is. */
 	void (*on_data)(void *argument, const void *bytes, size_t size);
 	void (*on_end)(void *argument);
 };

@@ -9,7 +9,8 @@
 
 #include "problem.h"
 
-/* The newest is the one that ../shared's recordings were made with: their shapes are what we give. */
+/* The newest is the one that ../shared's recordings were made with: their shapes are what we give.
+ */
 #define API_VERSION_NEWEST "1.41"
 #define API_VERSION_OLDEST "1.24"
 

@@ -6,9 +6,10 @@
 /*
  * MHD looks away from a suspended connection, so that a client's hang-up has to be noticed here.
  *
- * A client that merely closed its sending half (`printf ... | nc -N`) still waits for its answer, and
- * a unix socket tells the two apart: EPOLLHUP, which epoll gives unasked, is both halves closed. Asked
- * for is something that never comes, for libuv takes no empty set. (TCP would need UV_DISCONNECT.)
+ * A client that merely closed its sending half (`printf ... | nc -N`) still waits for its answer,
+ * and a unix socket tells the two apart: EPOLLHUP, which epoll gives unasked, is both halves
+ * closed. Asked for is something that never comes, for libuv takes no empty set. (TCP would need
+ * UV_DISCONNECT.)
  */
 struct watch {
 	uv_poll_t poll;

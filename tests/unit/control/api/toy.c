@@ -86,12 +86,12 @@ static void handle_echo(struct api_request *request, void *context)
 	}
 	api_filters_free(filters);
 	for (size_t i = 0; i < query->count; i++)
-		json_array_append_new(pairs,
-				      json_pack("[s,s]", query->pairs[i].name, query->pairs[i].value));
+		json_array_append_new(
+		    pairs, json_pack("[s,s]", query->pairs[i].name, query->pairs[i].value));
 	api_request_body(request, &size);
 	api_reply_json(request, 200,
-		       json_pack("{s:s, s:o, s:i, s:i}", "Id", api_request_param(request, "id"), "Query",
-				 pairs, "Minor", (int)version.minor, "Body", (int)size));
+		       json_pack("{s:s, s:o, s:i, s:i}", "Id", api_request_param(request, "id"),
+				 "Query", pairs, "Minor", (int)version.minor, "Body", (int)size));
 }
 
 static void handle_json(struct api_request *request, void *context)
@@ -133,14 +133,14 @@ static void handle_counters(struct api_request *request, void *context)
 	const struct toy *toy = context;
 	const struct api_counters counters = api_server_counters(toy->server);
 
-	api_reply_json(request, 200,
-		       json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "Connections",
-				 (json_int_t)counters.connections, "Requests",
-				 (json_int_t)counters.requests, "Total",
-				 (json_int_t)counters.requests_total, "Late",
-				 (json_int_t)counters.late_total, "Later", (json_int_t)toy->later, "Gone",
-				 (json_int_t)toy->gone, "Refused", (json_int_t)toy->refused, "Drained",
-				 (json_int_t)toy->drained, "Uploaded", (json_int_t)toy->uploaded));
+	api_reply_json(
+	    request, 200,
+	    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "Connections",
+		      (json_int_t)counters.connections, "Requests", (json_int_t)counters.requests,
+		      "Total", (json_int_t)counters.requests_total, "Late",
+		      (json_int_t)counters.late_total, "Later", (json_int_t)toy->later, "Gone",
+		      (json_int_t)toy->gone, "Refused", (json_int_t)toy->refused, "Drained",
+		      (json_int_t)toy->drained, "Uploaded", (json_int_t)toy->uploaded));
 }
 
 /* Events: one each tick, `count` of them, or for ever. */
@@ -186,6 +186,8 @@ static void handle_events(struct api_request *request, void *context)
 
 	follower->toy = context;
 	api_query_int64(api_request_query(request), "count", 0, &follower->left, NULL);
+	if (api_query_get(api_request_query(request), "since"))
+		follower->left = 3; /* docker's CLI has no count */
 	uv_timer_init(&follower->toy->loop, &follower->timer);
 	follower->stream = api_stream_start(request, 200, "application/json", &events, follower);
 	if (follower->stream)
@@ -243,12 +245,14 @@ static void lose_spin(void *argument)
 
 static void handle_spin(struct api_request *request, void *context)
 {
-	static const struct api_stream_events events = {.on_drain = drain_spin, .on_gone = lose_spin};
+	static const struct api_stream_events events = {.on_drain = drain_spin,
+							.on_gone = lose_spin};
 	struct spin *spin = calloc(1, sizeof(*spin));
 
 	spin->toy = context;
 	api_query_int64(api_request_query(request), "bytes", 0, &spin->left, NULL);
-	spin->stream = api_stream_start(request, 200, "application/vnd.docker.raw-stream", &events, spin);
+	spin->stream =
+	    api_stream_start(request, 200, "application/vnd.docker.raw-stream", &events, spin);
 	if (spin->stream)
 		fill_spin(spin);
 	else
@@ -351,11 +355,12 @@ static void handle_container(struct api_request *request, void *context)
 	if (strcmp(id, "toy") != 0)
 		api_reply_not_found(request, "container", id);
 	else
-		api_reply_json(request, 200,
-			       json_pack("{s:s, s:s, s:{s:b}, s:{s:b}, s:{}}", "Id",
-					 "1cbab66fc05b4135c0369e39357027bd85865499198cf07421ed5b5283c30b3c",
-					 "Name", "/toy", "State", "Running", 1, "Config", "Tty", 0,
-					 "HostConfig"));
+		api_reply_json(
+		    request, 200,
+		    json_pack("{s:s, s:s, s:{s:b}, s:{s:b}, s:{}}", "Id",
+			      "1cbab66fc05b4135c0369e39357027bd85865499198cf07421ed5b5283c30b3c",
+			      "Name", "/toy", "State", "Running", 1, "Config", "Tty", 0,
+			      "HostConfig"));
 }
 
 static void handle_exec_create(struct api_request *request, void *context)
@@ -368,8 +373,8 @@ static void handle_exec_inspect(struct api_request *request, void *context)
 {
 	(void)context;
 	api_reply_json(request, 200,
-		       json_pack("{s:s, s:b, s:i}", "ID", api_request_param(request, "id"), "Running", 0,
-				 "ExitCode", 3));
+		       json_pack("{s:s, s:b, s:i}", "ID", api_request_param(request, "id"),
+				 "Running", 0, "ExitCode", 3));
 }
 
 /* image load: counts, and stops to breathe at each piece. */
@@ -405,8 +410,10 @@ static void load_data(void *argument, const void *bytes, size_t size)
 static void load_end(void *argument)
 {
 	struct load *load = argument;
+	char size[32];
 
-	api_reply_json(load->request, 200, json_pack("{s:I}", "stream", (json_int_t)load->size));
+	snprintf(size, sizeof(size), "%zu", load->size);
+	api_reply_json(load->request, 200, json_pack("{s:s}", "stream", size));
 	uv_close((uv_handle_t *)&load->timer, free_timer);
 }
 
