@@ -20,8 +20,11 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
-LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c")
-INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf")
+LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c",
+           *(f"control/api/{name}.c" for name in ("version", "escape", "path", "query", "filters",
+                                                  "json_text", "frame", "route")))
+INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf",
+            "control")
 PACKAGES = ("liburcu", "jansson")
 MEMORY_MIB_MAX = 2048
 

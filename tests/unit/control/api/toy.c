@@ -518,6 +518,7 @@ int main(int argc, char **argv)
 	uv_loop_init(&toy.loop);
 	if (api_server_start(&toy.loop, &config, &toy.server, &problem) < 0) {
 		fprintf(stderr, "%s\n", problem.message);
+		uv_loop_close(&toy.loop);
 		return 1;
 	}
 	uv_signal_init(&toy.loop, &toy.signals);
