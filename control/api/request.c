@@ -382,7 +382,7 @@ const char *api_request_param(const struct api_request *request, const char *nam
 		    memcmp(pattern + span->start, name, span->size) == 0)
 			return request->values[i];
 	}
-	assert(!"a route's handler asks for a name that its pattern has not");
+	assert(0 && "a route's handler asks for a name that its pattern has not");
 	return NULL;
 }
 
