@@ -22,7 +22,7 @@ struct toy {
 	uv_loop_t loop;
 	uv_signal_t signals;
 	struct api_server *server;
-	size_t later, gone, refused, drained, uploaded;
+	size_t later, gone, refused, drained, uploaded, overrun, ended;
 	enum api_swarm_state state;
 };
 
@@ -132,15 +132,27 @@ static void handle_counters(struct api_request *request, void *context)
 {
 	const struct toy *toy = context;
 	const struct api_counters counters = api_server_counters(toy->server);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} all[] = {
+	    {"Connections", counters.connections},
+	    {"Requests", counters.requests},
+	    {"Total", counters.requests_total},
+	    {"Late", counters.late_total},
+	    {"Later", toy->later},
+	    {"Gone", toy->gone},
+	    {"Refused", toy->refused},
+	    {"Drained", toy->drained},
+	    {"Uploaded", toy->uploaded},
+	    {"Overrun", toy->overrun},
+	    {"Ended", toy->ended},
+	};
+	json_t *json = json_object();
 
-	api_reply_json(
-	    request, 200,
-	    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "Connections",
-		      (json_int_t)counters.connections, "Requests", (json_int_t)counters.requests,
-		      "Total", (json_int_t)counters.requests_total, "Late",
-		      (json_int_t)counters.late_total, "Later", (json_int_t)toy->later, "Gone",
-		      (json_int_t)toy->gone, "Refused", (json_int_t)toy->refused, "Drained",
-		      (json_int_t)toy->drained, "Uploaded", (json_int_t)toy->uploaded));
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		json_object_set_new(json, all[i].name, json_integer((json_int_t)all[i].value));
+	api_reply_json(request, 200, json);
 }
 
 /* Events: one each tick, `count` of them, or for ever. */
@@ -282,6 +294,7 @@ struct echo {
 
 static void end_echo(struct echo *echo)
 {
+	echo->toy->ended++;
 	api_hijack_end(echo->hijack);
 	free(echo->kept);
 	free(echo);
@@ -398,6 +411,7 @@ static void load_data(void *argument, const void *bytes, size_t size)
 	(void)bytes;
 	load->size += size;
 	load->toy->uploaded += size;
+	load->toy->overrun += uv_is_active((uv_handle_t *)&load->timer) != 0; /* it is paused */
 	if (load->fail_at && load->size >= (size_t)load->fail_at) {
 		api_reply_error(load->request, 500, "no space left on device");
 		uv_close((uv_handle_t *)&load->timer, free_timer);
