@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -23,12 +24,13 @@ def eventually(condition, what):
 class Toy:
     """A server, and what is asked of it."""
 
-    def __init__(self, program, folder, timeout_s=0, connections=0, body=0):
+    def __init__(self, program, folder, timeout_s=0, connections=0, body=0, files=None):
         self.path = f"{folder}/toy.sock"
         self.log = open(f"{folder}/log", "w+")
         self.process = subprocess.Popen(
             [program, self.path, str(timeout_s), str(connections), str(body)],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
+            stdout=subprocess.PIPE, stderr=self.log, text=True,
+            preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))))
         if self.process.stdout.readline() != "ready\n":
             self.process.wait()
             raise AssertionError("the server did not start: " + self.said())

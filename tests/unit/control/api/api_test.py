@@ -470,6 +470,18 @@ class LimitsTest(ApiTest):
             self.assertEqual(answered, 20)
         eventually(lambda: toy.counters()["Connections"] == 1, "there is room again")
 
+    def test_out_of_descriptors(self):
+        """Those that are too many wait, or are closed; when the others have gone all is well."""
+        toy = self.start(files=30)
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(toy.connect()) for _ in range(60)]
+            for client in clients:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    client.sendall(HijackTest.HEAD)
+            read_until(clients[0], b"HTTP/1.1 101")
+            eventually(lambda: "resource limit" in toy.said(), "there are none left")
+        eventually(lambda: toy.counters()["Connections"] == 1, "there is room again")
+
     def test_parallel(self):
         toy = self.start()
         failures = []
