@@ -7,44 +7,63 @@
 #include <sys/file.h>
 
 #include "cleanup.h"
+#include "durable.h"
 #include "runtime_internal.h"
 
 enum { LOOK_EVERY_MS = 20 };
 
-/* Whether its monitor lives, be it ever so young. */
-static bool is_locked(const struct container *container)
+enum monitor { MONITOR_NEVER, MONITOR_GONE, MONITOR_ALIVE };
+
+/* The lock is made when a start begins, and held as long as the monitor lives, be it ever so young. */
+static enum monitor look_for_monitor(const struct container *container)
 {
 	AUTO_FREE char *path = NULL;
 
 	if (asprintf(&path, "%s/" SHIM_LOCK, container->folder) < 0)
-		return false;
+		return MONITOR_NEVER;
 	AUTO_FD int fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	if (fd < 0)
+		return MONITOR_NEVER;
+	return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK ? MONITOR_ALIVE : MONITOR_GONE;
+}
+
+/* A container runs once: a start that failed, or was cut short by a reboot, is its end. */
+static void start_failed(struct container *container)
+{
+	AUTO_FREE char *path = NULL, *words = NULL;
+	struct error error;
+	size_t length;
+
+	if (asprintf(&path, "%s/" SHIM_WORDS, container->folder) < 0 ||
+	    durable_read(path, COMMAND_OUTPUT_MAX, &words, &length) < 0 || !length)
+		container_not_started(container, "its start was cut short", &error);
+	else
+		container_not_started(container, words, &error);
 }
 
 /* True when it is known what became of it. */
 static bool look(struct container *container)
 {
 	/* The lock first: what a monitor writes, it writes before it lets go. */
-	const bool locked = is_locked(container);
+	const enum monitor monitor = look_for_monitor(container);
 	const int rc = shim_read_running(container->folder, &container->running);
 
-	if (locked && rc == -ENOENT) {
+	if (monitor == MONITOR_ALIVE && rc == -ENOENT) {
 		container->state = CONTAINER_STARTING;
 		return false;
 	}
-	if (locked && !rc && !container_watch(container)) {
+	if (monitor == MONITOR_ALIVE && !rc && !container_watch(container)) {
 		container_begin_running(container);
 		return true;
 	}
 	if (!rc) {
 		container->init_fd = process_open(&container->running.init);
 		container_ended(container);
-		return true;
+	} else if (monitor == MONITOR_NEVER) {
+		container->state = CONTAINER_CREATED;
+	} else {
+		start_failed(container);
 	}
-	/* It has not run. Of a start that failed nobody was told. */
-	container->state = container->state == CONTAINER_STARTING ? CONTAINER_EXITED : CONTAINER_CREATED;
-	container->exit.exit_code = container->state == CONTAINER_EXITED ? 128 : 0;
 	return true;
 }
 
@@ -91,7 +110,7 @@ static int adopt_one(struct runtime *runtime, const char *id, struct runtime_rep
 		/* Half made, or damaged: then nothing says how it is to be treated. */
 		if (!rc)
 			record_release(&record);
-		rc = is_locked(container) ? -EBUSY : bundle_remove_folder(container->folder);
+		rc = look_for_monitor(container) == MONITOR_ALIVE ? -EBUSY : bundle_remove_folder(container->folder);
 		report->leftovers++;
 		runtime_drop(container);
 		return rc == -ENOMEM ? rc : 0;

@@ -71,6 +71,8 @@ void runtime_drop(struct container *container); /* out of the list; freed when i
 void container_begin_running(struct container *container);
 int container_watch(struct container *container);
 void container_ended(struct container *container);
+/* It is `exited`, and why is told in *error, from what crun or the monitor said. */
+void container_not_started(struct container *container, const char *words, struct error *error);
 void container_close_handles(struct container *container);
 void container_tell(struct container *container, enum container_event event);
 /* Ends the operation that is under way: its callback comes now (the caller is the queue's). */

@@ -91,9 +91,8 @@ void container_begin_running(struct container *container)
 }
 
 /* -- the start -------------------------------------------------------------------------------- */
-static void not_started(struct container *container, const char *words)
+void container_not_started(struct container *container, const char *words, struct error *error)
 {
-	struct error error;
 	const bool missing = strstr(words, "not found") || strstr(words, "No such file");
 	const bool refused = strstr(words, "ermission denied") || strstr(words, "xec format error");
 
@@ -102,8 +101,15 @@ static void not_started(struct container *container, const char *words)
 					     .exit_code = missing   ? CODE_NO_PROGRAM
 							  : refused ? CODE_NOT_RUNNABLE
 								    : CODE_NOT_STARTED};
-	error_set(&error, -EIO, "starting container failed: %.*s", (int)strcspn(words, "\n"), words);
-	memcpy(container->error, error.message, sizeof(container->error));
+	error_set(error, -EIO, "starting container failed: %.*s", (int)strcspn(words, "\n"), words);
+	memcpy(container->error, error->message, sizeof(container->error));
+}
+
+static void not_started(struct container *container, const char *words)
+{
+	struct error error;
+
+	container_not_started(container, words, &error);
 	container_finish(container, -EIO, &error);
 }
 
