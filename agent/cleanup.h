@@ -34,7 +34,7 @@ static inline void cleanup_dir(DIR **dir)
 }
 
 #define AUTO_FREE __attribute__((cleanup(cleanup_free)))
-#define AUTO_FD	  __attribute__((cleanup(cleanup_fd)))
+#define AUTO_FD   __attribute__((cleanup(cleanup_fd)))
 #define AUTO_FILE __attribute__((cleanup(cleanup_file)))
 #define AUTO_DIR  __attribute__((cleanup(cleanup_dir)))
 

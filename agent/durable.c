@@ -51,7 +51,8 @@ int durable_write_all(int fd, const void *bytes, size_t length)
 
 static int write_beside(int folder, const char *name, const void *bytes, size_t length, mode_t mode)
 {
-	AUTO_FD int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	AUTO_FD int fd =
+	    openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	int rc;
 
 	if (fd < 0)
@@ -60,7 +61,8 @@ static int write_beside(int folder, const char *name, const void *bytes, size_t 
 	return rc < 0 ? rc : fsync(fd) < 0 ? -errno : 0;
 }
 
-int durable_write(const char *folder, const char *name, const void *bytes, size_t length, mode_t mode)
+int durable_write(const char *folder, const char *name, const void *bytes, size_t length,
+		  mode_t mode)
 {
 	AUTO_FD int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char beside[NAME_MAX + 1];

@@ -2,8 +2,8 @@
 #ifndef FL_DURABLE_H
 #define FL_DURABLE_H
 /*
- * Files that are there whole or not at all, also after a power cut: written beside, synced, renamed,
- * the folder synced. All functions block, and return 0 or a negative errno.
+ * Files that are there whole or not at all, also after a power cut: written beside, synced,
+ * renamed, the folder synced. All functions block, and return 0 or a negative errno.
  */
 #include <stddef.h>
 #include <sys/types.h>
@@ -15,7 +15,8 @@ int durable_make_folder(const char *path, mode_t mode);
 int durable_sync_folder(const char *path);
 
 /* Replaces folder/name. On an error the old file is still there, and nothing else. */
-int durable_write(const char *folder, const char *name, const void *bytes, size_t length, mode_t mode);
+int durable_write(const char *folder, const char *name, const void *bytes, size_t length,
+		  mode_t mode);
 
 /* Writes all bytes, whatever write() does in pieces. */
 int durable_write_all(int fd, const void *bytes, size_t length);

@@ -17,7 +17,8 @@ static struct loop_item *take(struct loop_queue *queue)
 	return item;
 }
 
-/* A bounded batch: what is pushed meanwhile waits for the next turn, so that the loop's I/O has its own. */
+/* A bounded batch: what is pushed meanwhile waits for the next turn, so that the loop's I/O has its
+ * own. */
 static void drain(uv_async_t *wake)
 {
 	struct loop_queue *queue = wake->data;

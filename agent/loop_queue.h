@@ -2,9 +2,10 @@
 #ifndef FL_LOOP_QUEUE_H
 #define FL_LOOP_QUEUE_H
 /*
- * What is to be done by the loop, soon, but not from inside the callback (or on the thread) that found out:
- * callbacks enqueue, the loop drains. Items are members of what they are about, so nothing is allocated and
- * no queue is longer than there are things; an item is queued at most once.
+ * What is to be done by the loop, soon, but not from inside the callback (or on the thread) that
+ * found out: callbacks enqueue, the loop drains. Items are members of what they are about, so
+ * nothing is allocated and no queue is longer than there are things; an item is queued at most
+ * once.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -22,7 +23,8 @@ struct loop_queue {
 	struct loop_item *first, **last;
 };
 
-/* The loop must have nothing else queued for it (uv_run to its end) before the queue's memory goes. */
+/* The loop must have nothing else queued for it (uv_run to its end) before the queue's memory goes.
+ */
 int loop_queue_open(struct loop_queue *queue, uv_loop_t *loop);
 /* Runs nothing more; the handle's end is the loop's next turn. */
 void loop_queue_close(struct loop_queue *queue);

@@ -39,7 +39,8 @@ int tree_make_folder(int root, const char *path, mode_t mode)
 
 	if (!prefix)
 		return -ENOMEM;
-	/* Each prefix is resolved from the root anew, so that a symbolic link in it counts as in a chroot. */
+	/* Each prefix is resolved from the root anew, so that a symbolic link in it counts as in a
+	 * chroot. */
 	while (parent >= 0 && *(end += strspn(end, "/"))) {
 		char *const name = end, *const stop = end + strcspn(end, "/");
 		const char kept = *stop;
@@ -47,7 +48,8 @@ int tree_make_folder(int root, const char *path, mode_t mode)
 		int next = tree_open(root, prefix, O_PATH | O_DIRECTORY, 0);
 		if (next == -ENOENT) {
 			/* The mode again: the first is cut by the umask. */
-			if ((mkdirat(parent, name, mode) < 0 || fchmodat(parent, name, mode, 0) < 0) &&
+			if ((mkdirat(parent, name, mode) < 0 ||
+			     fchmodat(parent, name, mode, 0) < 0) &&
 			    errno != EEXIST)
 				return -errno;
 			next = tree_open(root, prefix, O_PATH | O_DIRECTORY, 0);

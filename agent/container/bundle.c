@@ -44,7 +44,8 @@ static int make_root(struct making *at)
 	if (rc < 0)
 		return rc;
 	at->root = open(at->merged, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return at->root < 0 ? error_set(at->error, -errno, "%s: %s", at->merged, strerror(errno)) : 0;
+	return at->root < 0 ? error_set(at->error, -errno, "%s: %s", at->merged, strerror(errno))
+			    : 0;
 }
 
 /* A bind mount's source must be there: docker stopped making folders of typing errors. */
@@ -54,19 +55,21 @@ static int find_bind(const struct making *at, const struct container_mount *moun
 
 	if (!mount->source || *mount->source != '/')
 		return error_set(at->error, -EINVAL,
-				 "invalid mount config for type \"bind\": invalid mount path: '%.200s' mount path must "
+				 "invalid mount config for type \"bind\": invalid mount path: "
+				 "'%.200s' mount path must "
 				 "be absolute",
 				 mount->source ? mount->source : "");
 	if (stat(mount->source, &stat_) < 0)
 		return error_set(at->error, -EINVAL,
-				 "invalid mount config for type \"bind\": bind source path does not exist: %.300s",
+				 "invalid mount config for type \"bind\": bind source path does "
+				 "not exist: %.300s",
 				 mount->source);
 	*source = strdup(mount->source);
 	return *source ? 0 : out_of_memory(at);
 }
 
-static int find_volume(const struct making *at, unsigned int which, const struct container_mount *mount,
-		       char **source)
+static int find_volume(const struct making *at, unsigned int which,
+		       const struct container_mount *mount, char **source)
 {
 	bool fresh = true;
 	int rc = 0;
@@ -93,7 +96,8 @@ static int find_mounts(struct making *at)
 	for (unsigned int i = 0; !rc && i < at->options->mount_count; i++) {
 		const struct container_mount *mount = &at->options->mounts[i];
 		if (!mount->target)
-			return error_set(at->error, -EINVAL, "invalid mount target, must be an absolute path: (none)");
+			return error_set(at->error, -EINVAL,
+					 "invalid mount target, must be an absolute path: (none)");
 		if (mount->type == MOUNT_BIND)
 			rc = find_bind(at, mount, &at->sources[i]);
 		else if (mount->type == MOUNT_VOLUME)
@@ -106,10 +110,14 @@ static int make_spec(struct making *at)
 {
 	struct passwd_user user;
 	AUTO_JSON json_t *spec = NULL;
-	const struct spec_input input = {.options = at->options, .image = at->pin.config, .user = &user,
+	const struct spec_input input = {.options = at->options,
+					 .image = at->pin.config,
+					 .user = &user,
 					 .cgroups = at->place->cgroups,
-					 .cgroup_path = at->record->cgroup_path, .folder = at->folder,
-					 .rootfs = at->merged, .init_program = at->place->init_program,
+					 .cgroup_path = at->record->cgroup_path,
+					 .folder = at->folder,
+					 .rootfs = at->merged,
+					 .init_program = at->place->init_program,
 					 .mount_sources = (const char *const *)at->sources};
 	int rc = rootfs_user(at->root, spec_user(at->options, at->pin.config), &user, at->error);
 
@@ -121,7 +129,8 @@ static int make_spec(struct making *at)
 	if (!text)
 		return out_of_memory(at);
 	rc = durable_write(at->folder, "config.json", text, strlen(text), 0600);
-	return rc < 0 ? error_set(at->error, rc, "%s/config.json: %s", at->folder, strerror(-rc)) : 0;
+	return rc < 0 ? error_set(at->error, rc, "%s/config.json: %s", at->folder, strerror(-rc))
+		      : 0;
 }
 
 /* docker makes the folder in which a program is to start, if the image forgot. */
@@ -130,8 +139,8 @@ static int make_workdir(const struct making *at)
 	const char *folder = spec_workdir(at->options, at->pin.config);
 	const int rc = *folder == '/' ? tree_make_folder(at->root, folder, 0755) : 0;
 
-	return rc < 0 ? error_set(at->error, rc, "cannot make the working folder %.200s: %s", folder,
-				  strerror(-rc))
+	return rc < 0 ? error_set(at->error, rc, "cannot make the working folder %.200s: %s",
+				  folder, strerror(-rc))
 		      : 0;
 }
 
@@ -142,7 +151,8 @@ static int make(struct making *at)
 	if (rc < 0)
 		return rc;
 	at->record->image = at->pin.id;
-	if (asprintf(&at->record->cgroup_path, "%s/%s", at->place->cgroup_parent, at->options->id) < 0) {
+	if (asprintf(&at->record->cgroup_path, "%s/%s", at->place->cgroup_parent, at->options->id) <
+	    0) {
 		at->record->cgroup_path = NULL;
 		return out_of_memory(at);
 	}
@@ -179,12 +189,14 @@ int bundle_make(const struct bundle_place *place, const struct container_options
 		struct container_record *record, struct error *error)
 {
 	struct container_record made = {0};
-	struct making at = {.place = place, .options = options, .record = &made, .error = error, .root = -1};
+	struct making at = {
+	    .place = place, .options = options, .record = &made, .error = error, .root = -1};
 	int rc;
 
 	if (!options->id || !options->hostname)
 		return error_set(error, -EINVAL, "a container needs an ID and a hostname");
-	rc = image_store_pin(place->images, options->image ? options->image : "", options->id, &at.pin, error);
+	rc = image_store_pin(place->images, options->image ? options->image : "", options->id,
+			     &at.pin, error);
 	if (rc < 0)
 		return rc;
 	rc = make_folder(&at);

@@ -8,8 +8,8 @@
  *		 config.json		for crun (spec.h)
  *		 hosts hostname resolv.conf
  *		 volumes/N		nameless volumes, which go with it
- *		 container.json		written last: a folder without it is half made, and is removed
- *		 ID-json.log[.N]	what it says
+ *		 container.json		written last: a folder without it is half made, and is
+ *removed ID-json.log[.N]	what it says
  *
  * and what the monitor writes (shim_files.h). All functions block.
  */
@@ -20,9 +20,9 @@
 
 struct bundle_place {
 	struct image_store *images;
-	const char *tasks, *volumes;	 /* folders */
-	const char *cgroup_parent;	 /* "/fairlead" */
-	const char *init_program;	 /* may be NULL */
+	const char *tasks, *volumes; /* folders */
+	const char *cgroup_parent;   /* "/fairlead" */
+	const char *init_program;    /* may be NULL */
 	enum cgroup_kind cgroups;
 };
 

@@ -6,23 +6,54 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const names[] = {
-    "CAP_CHOWN",	   "CAP_DAC_OVERRIDE",	 "CAP_DAC_READ_SEARCH", "CAP_FOWNER",
-    "CAP_FSETID",	   "CAP_KILL",		 "CAP_SETGID",		"CAP_SETUID",
-    "CAP_SETPCAP",	   "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",	   "CAP_NET_RAW",	 "CAP_IPC_LOCK",	"CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",	   "CAP_SYS_RAWIO",	 "CAP_SYS_CHROOT",	"CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",	   "CAP_SYS_ADMIN",	 "CAP_SYS_BOOT",	"CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",	   "CAP_SYS_TIME",	 "CAP_SYS_TTY_CONFIG",	"CAP_MKNOD",
-    "CAP_LEASE",	   "CAP_AUDIT_WRITE",	 "CAP_AUDIT_CONTROL",	"CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",	   "CAP_MAC_ADMIN",	 "CAP_SYSLOG",		"CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",   "CAP_AUDIT_READ",	 "CAP_PERFMON",		"CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE"};
-_Static_assert(sizeof(names) / sizeof(names[0]) == CAPABILITY_COUNT, "as linux/capability.h counts them");
+static const char *const names[] = {"CAP_CHOWN",
+				    "CAP_DAC_OVERRIDE",
+				    "CAP_DAC_READ_SEARCH",
+				    "CAP_FOWNER",
+				    "CAP_FSETID",
+				    "CAP_KILL",
+				    "CAP_SETGID",
+				    "CAP_SETUID",
+				    "CAP_SETPCAP",
+				    "CAP_LINUX_IMMUTABLE",
+				    "CAP_NET_BIND_SERVICE",
+				    "CAP_NET_BROADCAST",
+				    "CAP_NET_ADMIN",
+				    "CAP_NET_RAW",
+				    "CAP_IPC_LOCK",
+				    "CAP_IPC_OWNER",
+				    "CAP_SYS_MODULE",
+				    "CAP_SYS_RAWIO",
+				    "CAP_SYS_CHROOT",
+				    "CAP_SYS_PTRACE",
+				    "CAP_SYS_PACCT",
+				    "CAP_SYS_ADMIN",
+				    "CAP_SYS_BOOT",
+				    "CAP_SYS_NICE",
+				    "CAP_SYS_RESOURCE",
+				    "CAP_SYS_TIME",
+				    "CAP_SYS_TTY_CONFIG",
+				    "CAP_MKNOD",
+				    "CAP_LEASE",
+				    "CAP_AUDIT_WRITE",
+				    "CAP_AUDIT_CONTROL",
+				    "CAP_SETFCAP",
+				    "CAP_MAC_OVERRIDE",
+				    "CAP_MAC_ADMIN",
+				    "CAP_SYSLOG",
+				    "CAP_WAKE_ALARM",
+				    "CAP_BLOCK_SUSPEND",
+				    "CAP_AUDIT_READ",
+				    "CAP_PERFMON",
+				    "CAP_BPF",
+				    "CAP_CHECKPOINT_RESTORE"};
+_Static_assert(sizeof(names) / sizeof(names[0]) == CAPABILITY_COUNT,
+	       "as linux/capability.h counts them");
 
-static const char *const defaults[] = {
-    "CHOWN",  "DAC_OVERRIDE", "FSETID",	 "FOWNER",	     "MKNOD",	   "NET_RAW",	  "SETGID", "SETUID",
-    "SETFCAP", "SETPCAP",     "KILL",	 "NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE"};
+static const char *const defaults[] = {"CHOWN",      "DAC_OVERRIDE", "FSETID", "FOWNER",
+				       "MKNOD",      "NET_RAW",      "SETGID", "SETUID",
+				       "SETFCAP",    "SETPCAP",      "KILL",   "NET_BIND_SERVICE",
+				       "SYS_CHROOT", "AUDIT_WRITE"};
 
 const char *capability_name(unsigned int number)
 {
@@ -42,7 +73,8 @@ static bool find(const char *name, uint64_t *bit)
 	return false;
 }
 
-static int collect(const char *const *list, const char *what, uint64_t *bits, bool *all, struct error *error)
+static int collect(const char *const *list, const char *what, uint64_t *bits, bool *all,
+		   struct error *error)
 {
 	*bits = 0;
 	*all = false;
@@ -51,14 +83,15 @@ static int collect(const char *const *list, const char *what, uint64_t *bits, bo
 		if (!strcasecmp(*list, "ALL"))
 			*all = true;
 		else if (!find(*list, &bit))
-			return error_set(error, -EINVAL, "invalid %s: unknown capability: \"%.100s\"", what,
-					 *list);
+			return error_set(error, -EINVAL,
+					 "invalid %s: unknown capability: \"%.100s\"", what, *list);
 		*bits |= bit;
 	}
 	return 0;
 }
 
-int capabilities_resolve(const char *const *add, const char *const *drop, uint64_t *out, struct error *error)
+int capabilities_resolve(const char *const *add, const char *const *drop, uint64_t *out,
+			 struct error *error)
 {
 	uint64_t set = 0, added, dropped, bit;
 	bool add_all, drop_all;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef FL_CAPABILITIES_H
 #define FL_CAPABILITIES_H
-/* Which capabilities(7) a container has: docker's default set, and what is added and dropped. Pure. */
+/* Which capabilities(7) a container has: docker's default set, and what is added and dropped. Pure.
+ */
 #include <stdint.h>
 
 #include "error.h"
@@ -13,8 +14,8 @@ enum {
 };
 
 /*
- * Bit N stands for the capability number N. "ALL" adds or drops all; what is dropped by name goes, what is added
- * by name comes back. -EINVAL: a name that is none.
+ * Bit N stands for the capability number N. "ALL" adds or drops all; what is dropped by name goes,
+ * what is added by name comes back. -EINVAL: a name that is none.
  */
 int capabilities_resolve(const char *const *add, const char *const *drop, uint64_t *out,
 			 struct error *error);

@@ -12,7 +12,8 @@ enum cgroup_kind cgroup_kind_of_host(void)
 {
 	struct statfs stat;
 
-	return !statfs("/sys/fs/cgroup", &stat) && stat.f_type == CGROUP2_SUPER_MAGIC ? CGROUP_V2 : CGROUP_V1;
+	return !statfs("/sys/fs/cgroup", &stat) && stat.f_type == CGROUP2_SUPER_MAGIC ? CGROUP_V2
+										      : CGROUP_V1;
 }
 
 long cgroup_oom_kills(enum cgroup_kind kind, const char *path)
@@ -21,8 +22,9 @@ long cgroup_oom_kills(enum cgroup_kind kind, const char *path)
 	char key[64];
 	long value;
 
-	if (asprintf(&name, kind == CGROUP_V2 ? "/sys/fs/cgroup%s/memory.events"
-					      : "/sys/fs/cgroup/memory%s/memory.oom_control",
+	if (asprintf(&name,
+		     kind == CGROUP_V2 ? "/sys/fs/cgroup%s/memory.events"
+				       : "/sys/fs/cgroup/memory%s/memory.oom_control",
 		     path) < 0)
 		return -1;
 	AUTO_FILE FILE *file = fopen(name, "re");

@@ -10,8 +10,8 @@ enum cgroup_kind { CGROUP_V1, CGROUP_V2 };
 enum cgroup_kind cgroup_kind_of_host(void);
 
 /*
- * How often the kernel killed a process of the group for want of memory; -1: the group is gone, or nobody
- * counts. path: as in cgroupsPath, "/fairlead/ID".
+ * How often the kernel killed a process of the group for want of memory; -1: the group is gone, or
+ * nobody counts. path: as in cgroupsPath, "/fairlead/ID".
  */
 long cgroup_oom_kills(enum cgroup_kind kind, const char *path);
 #endif

@@ -28,7 +28,8 @@ static void closed(uv_handle_t *handle)
 
 static void close_all(struct command *command)
 {
-	uv_handle_t *const handles[] = {(uv_handle_t *)&command->process, (uv_handle_t *)&command->pipe,
+	uv_handle_t *const handles[] = {(uv_handle_t *)&command->process,
+					(uv_handle_t *)&command->pipe,
 					(uv_handle_t *)&command->timer};
 
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
@@ -95,12 +96,15 @@ static void too_long(uv_timer_t *timer)
 	uv_process_kill(&command->process, SIGKILL);
 }
 
-int command_run(struct command *command, struct loop_queue *queue, uv_loop_t *loop, const char *const *words,
-		uint64_t timeout_ms)
+int command_run(struct command *command, struct loop_queue *queue, uv_loop_t *loop,
+		const char *const *words, uint64_t timeout_ms)
 {
 	uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}};
-	const uv_process_options_t options = {.exit_cb = exited, .file = words[0], .args = (char **)words,
-					      .stdio = stdio, .stdio_count = 3};
+	const uv_process_options_t options = {.exit_cb = exited,
+					      .file = words[0],
+					      .args = (char **)words,
+					      .stdio = stdio,
+					      .stdio_count = 3};
 	int ends[2], rc;
 
 	if (uv_pipe(ends, UV_NONBLOCK_PIPE, 0) < 0)
@@ -120,8 +124,8 @@ int command_run(struct command *command, struct loop_queue *queue, uv_loop_t *lo
 		/* Told in on_end too, for the loop has hold of the handles until its next turn. */
 		command->exited = command->ended_output = true;
 		command->exit_code = 127;
-		command->length = (size_t)snprintf(command->output, sizeof(command->output), "%s: %s", words[0],
-						   uv_strerror(rc));
+		command->length = (size_t)snprintf(command->output, sizeof(command->output),
+						   "%s: %s", words[0], uv_strerror(rc));
 		command->handles = 3;
 		close_all(command);
 		return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fairlead-init: PID 1 of a container that asked for one (--init). Static, for it runs in any image. It starts
- * the program, hands signals on, reaps who has lost their parents, and ends as the program does.
+ * fairlead-init: PID 1 of a container that asked for one (--init). Static, for it runs in any
+ * image. It starts the program, hands signals on, reaps who has lost their parents, and ends as the
+ * program does.
  */
 #include <errno.h>
 #include <signal.h>

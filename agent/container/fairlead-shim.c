@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fairlead-shim: one container's monitor. It starts crun, is the parent of what crun leaves behind, writes down
- * what that says and how it ends, and is gone with it. The agent may die and come back meanwhile. See
- * shim_files.h for what the two tell each other.
+ * fairlead-shim: one container's monitor. It starts crun, is the parent of what crun leaves behind,
+ *writes down what that says and how it ends, and is gone with it. The agent may die and come back
+ *meanwhile. See shim_files.h for what the two tell each other.
  *
  *	fairlead-shim FOLDER ID CRUN CRUN_ROOT LOG LOG_SIZE_MAX LOG_FILES_MAX pipe|tty
  *
@@ -32,7 +32,8 @@
 
 enum {
 	READ_MAX = 32 << 10,
-	/* How long after the container's end its output is waited for: somebody outside may hold the pipe. */
+	/* How long after the container's end its output is waited for: somebody outside may hold
+	   the pipe. */
 	DRAIN_MS = 2000,
 	START_FAILED = 1,
 };
@@ -87,14 +88,16 @@ static int make_pipes(struct shim *shim)
 	return 0;
 }
 
-/* The path is relative (we stand in the folder): a socket's address is shorter than paths may be. */
+/* The path is relative (we stand in the folder): a socket's address is shorter than paths may be.
+ */
 static int make_console(struct shim *shim)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SHIM_TTY};
 
 	unlink(SHIM_TTY);
 	shim->console = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (shim->console < 0 || bind(shim->console, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	if (shim->console < 0 ||
+	    bind(shim->console, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(shim->console, 1) < 0)
 		return -errno;
 	return 0;
@@ -102,8 +105,9 @@ static int make_console(struct shim *shim)
 
 static void exec_crun(const struct shim *shim)
 {
-	const char *words[16] = {shim->crun, "--root", shim->crun_root, "--cgroup-manager", "cgroupfs",
-				 "--log", SHIM_WORDS, "run", "--detach", "--pid-file", SHIM_INIT};
+	const char *words[16] = {shim->crun, "--root",     shim->crun_root, "--cgroup-manager",
+				 "cgroupfs", "--log",      SHIM_WORDS,      "run",
+				 "--detach", "--pid-file", SHIM_INIT};
 	size_t count = 11;
 	sigset_t none;
 
@@ -130,7 +134,9 @@ static int take_terminal(struct shim *shim)
 {
 	char byte, control[CMSG_SPACE(sizeof(int))];
 	struct iovec part = {&byte, 1};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
 				 .msg_controllen = sizeof(control)};
 	const int peer = accept4(shim->console, NULL, NULL, SOCK_CLOEXEC);
 	const struct cmsghdr *header;
@@ -151,7 +157,8 @@ static int take_terminal(struct shim *shim)
 	return 0;
 }
 
-/* Waits for crun; meanwhile it may want to hand over a terminal. Its exit status, or a negative errno. */
+/* Waits for crun; meanwhile it may want to hand over a terminal. Its exit status, or a negative
+ * errno. */
 static int wait_for_crun(struct shim *shim, pid_t crun)
 {
 	int status = 0;
@@ -216,7 +223,8 @@ static int write_running(const struct shim *shim)
 	if (length < 0)
 		return length;
 	length = snprintf(text, sizeof(text),
-			  "{\"pid\":%d,\"start_ticks\":%" PRIu64 ",\"boot_id\":\"%s\",\"monitor_pid\":%d,"
+			  "{\"pid\":%d,\"start_ticks\":%" PRIu64
+			  ",\"boot_id\":\"%s\",\"monitor_pid\":%d,"
 			  "\"monitor_start_ticks\":%" PRIu64 ",\"started_ns\":%" PRId64 "}\n",
 			  shim->init.pid, shim->init.start_ticks, shim->init.boot_id, self.pid,
 			  self.start_ticks, now_ns());
@@ -227,8 +235,8 @@ static int write_exit(const struct shim *shim)
 {
 	char text[SHIM_FILE_MAX];
 	const int length = snprintf(text, sizeof(text),
-				    "{\"exit_code\":%d,\"finished_ns\":%" PRId64 ",\"log_lost_bytes\":%" PRIu64
-				    "}\n",
+				    "{\"exit_code\":%d,\"finished_ns\":%" PRId64
+				    ",\"log_lost_bytes\":%" PRIu64 "}\n",
 				    shim->exit_code, now_ns(), shim->log.lost_bytes);
 
 	return durable_write(".", SHIM_EXIT, text, (size_t)length, 0600);

@@ -12,17 +12,20 @@ void health_begin(struct health *health, const struct health_config *config, int
 static void keep(struct health *health, const struct health_result *result)
 {
 	if (health->log_count == HEALTH_LOG_MAX) {
-		memmove(&health->log[0], &health->log[1], (HEALTH_LOG_MAX - 1) * sizeof(health->log[0]));
+		memmove(&health->log[0], &health->log[1],
+			(HEALTH_LOG_MAX - 1) * sizeof(health->log[0]));
 		health->log_count--;
 	}
 	health->log[health->log_count++] = *result;
 }
 
-bool health_add(struct health *health, const struct health_config *config, const struct health_result *result)
+bool health_add(struct health *health, const struct health_config *config,
+		const struct health_result *result)
 {
 	const enum health_state before = health->state;
-	const bool in_start_period = before == HEALTH_STARTING &&
-				     result->start_ns < health->started_ns + config->start_period_ns;
+	const bool in_start_period =
+	    before == HEALTH_STARTING &&
+	    result->start_ns < health->started_ns + config->start_period_ns;
 
 	keep(health, result);
 	health->next_ns = result->end_ns + config->interval_ns;

@@ -4,7 +4,8 @@
 /*
  * A container's health, by docker's rules (HEALTHCHECK). Pure: time is passed in, nanoseconds.
  *
- *	starting --success--> healthy --`retries` failures in a row--> unhealthy --success--> healthy
+ *	starting --success--> healthy --`retries` failures in a row--> unhealthy --success-->
+ *healthy
  *	    `----`retries` failures in a row, after the start period-------^
  */
 #include "record.h"
@@ -31,7 +32,8 @@ struct health {
 void health_begin(struct health *health, const struct health_config *config, int64_t now_ns);
 
 /* What a probe brought. True: the state is another one now. */
-bool health_add(struct health *health, const struct health_config *config, const struct health_result *result);
+bool health_add(struct health *health, const struct health_config *config,
+		const struct health_result *result);
 
 /* "starting" and so on, as the Engine API has it. */
 const char *health_state_text(enum health_state state);

@@ -35,7 +35,8 @@ static void print_words(FILE *out, const char *keyword, const char *const *list)
 
 static void print_hosts(FILE *out, const struct container_options *options)
 {
-	fputs("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
+	fputs("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost "
+	      "ip6-loopback\nfe00::0\tip6-localnet\n"
 	      "ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
 	      out);
 	for (const char *const *at = options->hosts; at && *at; at++)
@@ -70,14 +71,16 @@ static int write_one(const char *folder, const char *name, const struct containe
 	return fclose(out) ? -ENOMEM : durable_write(folder, name, text, length, 0644);
 }
 
-int host_files_write(const char *folder, const struct container_options *options, struct error *error)
+int host_files_write(const char *folder, const struct container_options *options,
+		     struct error *error)
 {
 	int rc;
 
 	if (!fits(options->hostname) || (options->address && !fits(options->address)) ||
 	    !all_fit(options->hosts) || !all_fit(options->dns) || !all_fit(options->dns_search) ||
 	    !all_fit(options->dns_options))
-		return error_set(error, -EINVAL, "a host name, host entry or DNS option is not one line");
+		return error_set(error, -EINVAL,
+				 "a host name, host entry or DNS option is not one line");
 	rc = write_one(folder, "hosts", options, print_hosts);
 	rc = rc < 0 ? rc : write_one(folder, "hostname", options, print_hostname);
 	rc = rc < 0 ? rc : write_one(folder, "resolv.conf", options, print_resolv_conf);

@@ -51,7 +51,11 @@ bool log_time_parse(const char *text, int64_t *time_ns)
 static size_t character(const unsigned char *bytes, size_t length)
 {
 	const unsigned char first = bytes[0];
-	const size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	const size_t size = first < 0x80   ? 1
+			    : first < 0xc2 ? 0
+			    : first < 0xe0 ? 2
+			    : first < 0xf0 ? 3
+					   : 4;
 	unsigned char low = 0x80, high = 0xbf;
 
 	if (!size || size > length || first > 0xf4)
@@ -105,7 +109,8 @@ static size_t encode_text(const char *bytes, size_t length, char *out)
 		} else if (size == 1 && (*at < 0x20 || strchr("\"\\<>&", *at))) {
 			used += escape(*at, out + used);
 		} else if (size == 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] | 1) == 0xa9) {
-			/* U+2028 and U+2029 end lines in JavaScript; Go escapes them, so docker does. */
+			/* U+2028 and U+2029 end lines in JavaScript; Go escapes them, so docker
+			 * does. */
 			memcpy(out + used, at[2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
 			used += 6;
 		} else {
@@ -118,7 +123,8 @@ static size_t encode_text(const char *bytes, size_t length, char *out)
 	return used;
 }
 
-size_t log_entry_encode(enum log_stream stream, const char *bytes, size_t length, int64_t time_ns, char *out)
+size_t log_entry_encode(enum log_stream stream, const char *bytes, size_t length, int64_t time_ns,
+			char *out)
 {
 	char time[LOG_TIME];
 	size_t used = 8;
@@ -126,7 +132,8 @@ size_t log_entry_encode(enum log_stream stream, const char *bytes, size_t length
 	log_time_format(time_ns, time);
 	memcpy(out, "{\"log\":\"", 8);
 	used += encode_text(bytes, length, out + used);
-	used += (size_t)snprintf(out + used, LOG_ENTRY_MAX - used, "\",\"stream\":\"%s\",\"time\":\"%s\"}\n",
+	used += (size_t)snprintf(out + used, LOG_ENTRY_MAX - used,
+				 "\",\"stream\":\"%s\",\"time\":\"%s\"}\n",
 				 stream == LOG_STDOUT ? "stdout" : "stderr", time);
 	return used;
 }
@@ -137,8 +144,8 @@ bool log_entry_decode(const char *line, size_t length, struct log_entry *out)
 	const json_t *log = json_object_get(json, "log");
 	const char *stream = json_string_value(json_object_get(json, "stream"));
 	const char *time = json_string_value(json_object_get(json, "time"));
-	bool good = json_is_string(log) && json_string_length(log) <= sizeof(out->bytes) && stream &&
-		    log_time_parse(time, &out->time_ns);
+	bool good = json_is_string(log) && json_string_length(log) <= sizeof(out->bytes) &&
+		    stream && log_time_parse(time, &out->time_ns);
 
 	if (good) {
 		out->stream = !strcmp(stream, "stderr") ? LOG_STDERR : LOG_STDOUT;

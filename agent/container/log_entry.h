@@ -6,21 +6,23 @@
  *
  *	{"log":"hello\n","stream":"stdout","time":"2026-11-21T07:06:34.976227202Z"}
  *
- * What a program writes in one line longer than LOG_CHUNK comes in several entries, of which the last alone
- * ends in "\n". Bytes that are no UTF-8 become U+FFFD. Pure.
+ * What a program writes in one line longer than LOG_CHUNK comes in several entries, of which the
+ *last alone ends in "\n". Bytes that are no UTF-8 become U+FFFD. Pure.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-	LOG_CHUNK = 16 << 10,		      /* bytes of output in one entry, as docker has it */
-	LOG_ENTRY_MAX = 6 * (LOG_CHUNK + 1) + 128, /* and encoded: \u00XX for each, and what is around */
+	LOG_CHUNK = 16 << 10, /* bytes of output in one entry, as docker has it */
+	LOG_ENTRY_MAX =
+	    6 * (LOG_CHUNK + 1) + 128, /* and encoded: \u00XX for each, and what is around */
 };
 
 enum log_stream { LOG_STDOUT, LOG_STDERR };
 
-/* Encodes bytes (at most LOG_CHUNK + 1) into out[LOG_ENTRY_MAX], with the line end; returns its length. */
+/* Encodes bytes (at most LOG_CHUNK + 1) into out[LOG_ENTRY_MAX], with the line end; returns its
+ * length. */
 size_t log_entry_encode(enum log_stream stream, const char *bytes, size_t length, int64_t time_ns,
 			char *out);
 

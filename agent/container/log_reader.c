@@ -15,8 +15,8 @@ enum { BLOCK = 64 << 10 };
 struct log_reader {
 	char *path;
 	struct log_query query;
-	int fd;	   /* the file that is read; -1: none was there yet */
-	ino_t inode; /* of it: its name changes when it is rotated */
+	int fd;            /* the file that is read; -1: none was there yet */
+	ino_t inode;       /* of it: its name changes when it is rotated */
 	size_t start, end; /* what of the buffer is not taken yet */
 	uint64_t damaged;
 	char buffer[2 * LOG_ENTRY_MAX];
@@ -59,7 +59,8 @@ static void take_file(struct log_reader *reader, int fd)
 	reader->inode = fd >= 0 && !fstat(fd, &stat) ? stat.st_ino : 0;
 }
 
-/* Whether an entry, which ends in "\n" in the program's words, ends a line: as docker counts its tail. */
+/* Whether an entry, which ends in "\n" in the program's words, ends a line: as docker counts its
+ * tail. */
 static bool ends_line(const char *text, size_t length)
 {
 	const char *end = memmem(text, length, "\",\"stream\":", 11);
@@ -68,8 +69,8 @@ static bool ends_line(const char *text, size_t length)
 }
 
 /*
- * Goes back from the file's end until *wanted lines are found, and returns where the first begins. All of the file
- * is looked at at most once.
+ * Goes back from the file's end until *wanted lines are found, and returns where the first begins.
+ * All of the file is looked at at most once.
  */
 static off_t find_tail(int fd, int64_t *wanted)
 {
@@ -88,7 +89,8 @@ static off_t find_tail(int fd, int64_t *wanted)
 		if (pread(fd, block, length, at) != (ssize_t)length)
 			return 0;
 		size_t end = length + carried;
-		/* Lines that begin in this block; what is before the first line end is the next block's. */
+		/* Lines that begin in this block; what is before the first line end is the next
+		 * block's. */
 		for (size_t i = end; i-- > 0;) {
 			const bool first = at == 0 && i == 0;
 			if (!first && !(i > 0 && block[i - 1] == '\n'))
@@ -175,7 +177,8 @@ static int find_next(struct log_reader *reader)
 		if (fd < 0 || fstat(fd, &stat) < 0)
 			continue;
 		if (stat.st_ino == reader->inode) {
-			/* Emptied in place, where there is to be one file only: from its beginning again. */
+			/* Emptied in place, where there is to be one file only: from its beginning
+			 * again. */
 			if (!i && lseek(reader->fd, 0, SEEK_CUR) > stat.st_size)
 				return steal_fd(&fd);
 			break;
@@ -201,7 +204,8 @@ static ssize_t read_more(struct log_reader *reader)
 		reader->end = 0;
 	}
 	do {
-		got = read(reader->fd, reader->buffer + reader->end, sizeof(reader->buffer) - reader->end);
+		got = read(reader->fd, reader->buffer + reader->end,
+			   sizeof(reader->buffer) - reader->end);
 	} while (got < 0 && errno == EINTR);
 	if (got > 0)
 		reader->end += (size_t)got;

@@ -13,7 +13,8 @@ static void open_file(struct log_writer *writer)
 {
 	struct stat stat;
 
-	writer->fd = open(writer->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	writer->fd =
+	    open(writer->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (writer->fd >= 0 && !fstat(writer->fd, &stat))
 		writer->size_bytes = (uint64_t)stat.st_size;
 }
@@ -67,7 +68,8 @@ static bool write_entry(struct log_writer *writer, size_t length)
 static void emit(struct log_writer *writer, enum log_stream stream, int64_t time_ns)
 {
 	struct log_line *line = &writer->lines[stream];
-	const size_t length = log_entry_encode(stream, line->bytes, line->length, time_ns, writer->entry);
+	const size_t length =
+	    log_entry_encode(stream, line->bytes, line->length, time_ns, writer->entry);
 
 	if (writer->fd < 0)
 		open_file(writer);
@@ -79,8 +81,8 @@ static void emit(struct log_writer *writer, enum log_stream stream, int64_t time
 	line->length = 0;
 }
 
-void log_writer_add(struct log_writer *writer, enum log_stream stream, const char *bytes, size_t length,
-		    int64_t time_ns)
+void log_writer_add(struct log_writer *writer, enum log_stream stream, const char *bytes,
+		    size_t length, int64_t time_ns)
 {
 	struct log_line *line = &writer->lines[stream];
 

@@ -76,7 +76,8 @@ static int find_user(const char *user, const char *passwd, char name[64], struct
 		out->gid = gid;
 		snprintf(name, 64, "%.*s", (int)fields[0].length, fields[0].text);
 		if (count > 5 && fields[5].length)
-			snprintf(out->home, sizeof(out->home), "%.*s", (int)fields[5].length, fields[5].text);
+			snprintf(out->home, sizeof(out->home), "%.*s", (int)fields[5].length,
+				 fields[5].text);
 		return 0;
 	}
 	if (numeric) {
@@ -85,7 +86,8 @@ static int find_user(const char *user, const char *passwd, char name[64], struct
 	}
 	if (user[strspn(user, "0123456789-")] == '\0')
 		return error_set(error, -EINVAL, "uids and gids must be in range 0-2147483647");
-	return error_set(error, -ENOENT, "unable to find user %.100s: no matching entries in passwd file", user);
+	return error_set(error, -ENOENT,
+			 "unable to find user %.100s: no matching entries in passwd file", user);
 }
 
 static int find_group(const char *wanted, const char *group, gid_t *out, struct error *error)
@@ -104,7 +106,8 @@ static int find_group(const char *wanted, const char *group, gid_t *out, struct 
 	}
 	if (!numeric)
 		return error_set(error, -ENOENT,
-				 "unable to find group %.100s: no matching entries in group file", wanted);
+				 "unable to find group %.100s: no matching entries in group file",
+				 wanted);
 	*out = value;
 	return 0;
 }
@@ -130,7 +133,8 @@ static void find_memberships(const char *name, const char *group, struct passwd_
 	unsigned int count, gid;
 
 	while (next_line(&group, fields, &count) && out->group_count < PASSWD_GROUPS_MAX) {
-		if (count >= 4 && number(fields[2].text, fields[2].length, &gid) && lists(&fields[3], name))
+		if (count >= 4 && number(fields[2].text, fields[2].length, &gid) &&
+		    lists(&fields[3], name))
 			out->groups[out->group_count++] = gid;
 	}
 }

@@ -18,8 +18,9 @@ struct passwd_user {
 };
 
 /*
- * passwd and group: the image's files, each ending in a NUL; "" for one that is missing. spec: NULL and "" mean
- * root. -ENOENT with docker's words where a name has no entry; -EINVAL for a number out of bounds.
+ * passwd and group: the image's files, each ending in a NUL; "" for one that is missing. spec: NULL
+ * and "" mean root. -ENOENT with docker's words where a name has no entry; -EINVAL for a number out
+ * of bounds.
  */
 int passwd_resolve(const char *spec, const char *passwd, const char *group, struct passwd_user *out,
 		   struct error *error);

@@ -36,10 +36,11 @@ int process_identify(int pid, struct process_id *out)
 		return -ESRCH;
 	/* The second field is the program's name and may hold anything; the last ")" ends it. */
 	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1,
-			  " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			  "%" SCNu64,
-			  &id.start_ticks) != 1)
+	if (!at ||
+	    sscanf(at + 1,
+		   " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%" SCNu64,
+		   &id.start_ticks) != 1)
 		return -ESRCH;
 	if (read_small("/proc/sys/kernel/random/boot_id", text, sizeof(id.boot_id)) < 0)
 		return -ESRCH;
@@ -54,7 +55,8 @@ int process_open(const struct process_id *id)
 	AUTO_FD int fd = id->pid > 0 ? (int)syscall(SYS_pidfd_open, id->pid, 0) : -1;
 	struct process_id now;
 
-	/* In this order: what the descriptor stands for cannot change any more when it is looked at. */
+	/* In this order: what the descriptor stands for cannot change any more when it is looked
+	 * at. */
 	if (fd < 0 || process_identify(id->pid, &now) < 0 || now.start_ticks != id->start_ticks ||
 	    strcmp(now.boot_id, id->boot_id) != 0)
 		return -ESRCH;

@@ -2,8 +2,9 @@
 #ifndef FL_PROCESS_H
 #define FL_PROCESS_H
 /*
- * Processes that are found again after a restart. A PID alone may by then be somebody else's; together with
- * when it started (in ticks since boot, proc(5) stat field 22) and which boot that was, it is not.
+ * Processes that are found again after a restart. A PID alone may by then be somebody else's;
+ * together with when it started (in ticks since boot, proc(5) stat field 22) and which boot that
+ * was, it is not.
  */
 #include <stdint.h>
 

@@ -12,7 +12,7 @@
 #include "json_auto.h"
 #include "spec.h"
 
-#define SECOND_NS ((int64_t)1000000000)
+#define SECOND_NS     ((int64_t)1000000000)
 #define HEALTH_MIN_NS ((int64_t)1000000) /* dockerd's least interval */
 
 static json_t *list_of(const char *const *texts)
@@ -34,8 +34,10 @@ static int make_test(json_t *test, const json_t *image, json_t **out, struct err
 	*out = NULL;
 	if (!count || !kind || !strcmp(kind, "NONE"))
 		return 0;
-	if (count > HEALTH_WORDS_MAX || count < 2 || (strcmp(kind, "CMD") && strcmp(kind, "CMD-SHELL")))
-		return error_set(error, -EINVAL, "Unknown healthcheck type '%.40s' (expected 'CMD')", kind);
+	if (count > HEALTH_WORDS_MAX || count < 2 ||
+	    (strcmp(kind, "CMD") && strcmp(kind, "CMD-SHELL")))
+		return error_set(error, -EINVAL,
+				 "Unknown healthcheck type '%.40s' (expected 'CMD')", kind);
 	if (!strcmp(kind, "CMD-SHELL")) {
 		command = json_deep_copy(json_object_get(image, "Shell"));
 		command = json_array_size(command) ? command : json_pack("[ss]", "/bin/sh", "-c");
@@ -55,11 +57,12 @@ static int64_t duration(int64_t given, const json_t *image, const char *key, int
 	return given ? given : said ? said : otherwise;
 }
 
-static int make_health(const struct container_health *given, const json_t *image, struct health_config *out,
-		       struct error *error)
+static int make_health(const struct container_health *given, const json_t *image,
+		       struct health_config *out, struct error *error)
 {
 	const json_t *own = json_object_get(image, "Healthcheck");
-	AUTO_JSON json_t *test = given->test ? list_of(given->test) : json_deep_copy(json_object_get(own, "Test"));
+	AUTO_JSON json_t *test =
+	    given->test ? list_of(given->test) : json_deep_copy(json_object_get(own, "Test"));
 	struct health_config made = {
 	    .interval_ns = duration(given->interval_ns, own, "Interval", 30 * SECOND_NS),
 	    .timeout_ns = duration(given->timeout_ns, own, "Timeout", 30 * SECOND_NS),
@@ -69,9 +72,11 @@ static int make_health(const struct container_health *given, const json_t *image
 	int rc;
 
 	if (made.interval_ns < HEALTH_MIN_NS || made.timeout_ns < HEALTH_MIN_NS)
-		return error_set(error, -EINVAL, "Interval and Timeout in Healthcheck cannot be less than 1ms");
+		return error_set(error, -EINVAL,
+				 "Interval and Timeout in Healthcheck cannot be less than 1ms");
 	if (made.start_period_ns < 0 || retries < 0 || retries > 1000000)
-		return error_set(error, -EINVAL, "StartPeriod and Retries in Healthcheck cannot be negative");
+		return error_set(error, -EINVAL,
+				 "StartPeriod and Retries in Healthcheck cannot be negative");
 	made.retries = (unsigned int)retries;
 	rc = make_test(test, image, &made.test, error);
 	if (!rc)
@@ -85,19 +90,21 @@ static int check_id(const char *id, struct error *error)
 
 	if (!length || length > CONTAINER_ID_MAX ||
 	    strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") != length)
-		return error_set(error, -EINVAL, "invalid container ID: %.100s", id ? id : "(none)");
+		return error_set(error, -EINVAL, "invalid container ID: %.100s",
+				 id ? id : "(none)");
 	return 0;
 }
 
-int record_make(const struct container_options *options, const json_t *image, struct container_record *out,
-		struct error *error)
+int record_make(const struct container_options *options, const json_t *image,
+		struct container_record *out, struct error *error)
 {
-	const char *stop = options->stop_signal ? options->stop_signal : json_text(image, "StopSignal");
-	struct container_record made = {.tty = options->tty,
-					.log_size_bytes_max = options->log_size_bytes_max,
-					.log_files_max = options->log_files_max ? options->log_files_max : 1,
-					.stop_grace_ns = options->stop_grace_ns < 0 ? 10 * SECOND_NS
-										    : options->stop_grace_ns};
+	const char *stop =
+	    options->stop_signal ? options->stop_signal : json_text(image, "StopSignal");
+	struct container_record made = {
+	    .tty = options->tty,
+	    .log_size_bytes_max = options->log_size_bytes_max,
+	    .log_files_max = options->log_files_max ? options->log_files_max : 1,
+	    .stop_grace_ns = options->stop_grace_ns < 0 ? 10 * SECOND_NS : options->stop_grace_ns};
 	struct timespec now;
 	int rc = check_id(options->id, error);
 
@@ -135,13 +142,15 @@ void record_release(struct container_record *record)
 int record_write(const char *folder, const struct container_record *record, struct error *error)
 {
 	AUTO_JSON json_t *json = json_pack(
-	    "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:b, s:I, s:i, s:O?, s:{s:O*, s:I, s:I, s:I, s:i}}", "id",
-	    record->id, "name", record->name, "image", record->image.text, "image_name", record->image_name,
-	    "cgroup", record->cgroup_path, "created_ns", (json_int_t)record->created_ns, "stop_grace_ns",
-	    (json_int_t)record->stop_grace_ns, "stop_signal", record->stop_signal, "tty", record->tty,
-	    "log_size_bytes_max", (json_int_t)record->log_size_bytes_max, "log_files_max",
-	    (int)record->log_files_max, "labels", record->labels, "health", "test", record->health.test,
-	    "interval_ns", (json_int_t)record->health.interval_ns, "timeout_ns",
+	    "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:b, s:I, s:i, s:O?, s:{s:O*, s:I, s:I, s:I, "
+	    "s:i}}",
+	    "id", record->id, "name", record->name, "image", record->image.text, "image_name",
+	    record->image_name, "cgroup", record->cgroup_path, "created_ns",
+	    (json_int_t)record->created_ns, "stop_grace_ns", (json_int_t)record->stop_grace_ns,
+	    "stop_signal", record->stop_signal, "tty", record->tty, "log_size_bytes_max",
+	    (json_int_t)record->log_size_bytes_max, "log_files_max", (int)record->log_files_max,
+	    "labels", record->labels, "health", "test", record->health.test, "interval_ns",
+	    (json_int_t)record->health.interval_ns, "timeout_ns",
 	    (json_int_t)record->health.timeout_ns, "start_period_ns",
 	    (json_int_t)record->health.start_period_ns, "retries", (int)record->health.retries);
 	AUTO_FREE char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
@@ -185,8 +194,9 @@ static bool take_health(const json_t *json, struct health_config *out)
 			return false;
 	}
 	out->test = json_deep_copy(test);
-	return json_array_size(test) && json_array_size(test) <= HEALTH_WORDS_MAX + 2 && retries >= 0 &&
-	       retries <= 1000000 && out->interval_ns >= HEALTH_MIN_NS && out->timeout_ns >= HEALTH_MIN_NS;
+	return json_array_size(test) && json_array_size(test) <= HEALTH_WORDS_MAX + 2 &&
+	       retries >= 0 && retries <= 1000000 && out->interval_ns >= HEALTH_MIN_NS &&
+	       out->timeout_ns >= HEALTH_MIN_NS;
 }
 
 int record_read(const char *folder, struct container_record *out)
@@ -210,8 +220,9 @@ int record_read(const char *folder, struct container_record *out)
 	made.log_size_bytes_max = json_number_or(json, "log_size_bytes_max", 0);
 	made.log_files_max = (unsigned int)json_number_or(json, "log_files_max", 1);
 	made.labels = json_deep_copy(json_object_get(json, "labels"));
-	if (!json || !take_texts(json, &made) || !take_health(json_object_get(json, "health"), &made.health) ||
-	    made.stop_signal < 1 || made.stop_signal > 64 || made.stop_grace_ns < 0) {
+	if (!json || !take_texts(json, &made) ||
+	    !take_health(json_object_get(json, "health"), &made.health) || made.stop_signal < 1 ||
+	    made.stop_signal > 64 || made.stop_grace_ns < 0) {
 		record_release(&made);
 		return -EINVAL;
 	}

@@ -2,8 +2,8 @@
 #ifndef FL_CONTAINER_RECORD_H
 #define FL_CONTAINER_RECORD_H
 /*
- * What is kept of a container on disk (FOLDER/container.json) so that another agent can take it over, and what a
- * health check is once image and options are put together.
+ * What is kept of a container on disk (FOLDER/container.json) so that another agent can take it
+ * over, and what a health check is once image and options are put together.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -33,9 +33,10 @@ struct container_record {
 	json_t *labels; /* those of the spec; owned */
 };
 
-/* From what the creator says and the image's config (may be NULL). -EINVAL: bad signal, health check, ID. */
-int record_make(const struct container_options *options, const json_t *image, struct container_record *out,
-		struct error *error);
+/* From what the creator says and the image's config (may be NULL). -EINVAL: bad signal, health
+ * check, ID. */
+int record_make(const struct container_options *options, const json_t *image,
+		struct container_record *out, struct error *error);
 void record_release(struct container_record *record);
 
 int record_write(const char *folder, const struct container_record *record, struct error *error);

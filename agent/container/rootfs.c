@@ -37,7 +37,8 @@ static int mount_in(const char *where, const char *merged, const char *options)
 	return 0;
 }
 
-int rootfs_mount(const char *folder, const char *layers_folder, const char *lower, struct error *error)
+int rootfs_mount(const char *folder, const char *layers_folder, const char *lower,
+		 struct error *error)
 {
 	AUTO_FREE char *merged = NULL, *options = NULL;
 	int rc = make_folders(folder, &merged), status;
@@ -45,13 +46,15 @@ int rootfs_mount(const char *folder, const char *layers_folder, const char *lowe
 
 	if (rc < 0)
 		return error_set(error, rc, "%s: %s", folder, strerror(-rc));
-	/* An image of no layers has an empty root; overlayfs wants one folder below, and work/ is one. */
+	/* An image of no layers has an empty root; overlayfs wants one folder below, and work/ is
+	 * one. */
 	if (asprintf(&options, "lowerdir=%s%s%s,upperdir=%s/upper,workdir=%s/work", lower,
 		     *lower ? "" : folder, *lower ? "" : "/merged", folder, folder) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	if (strlen(options) >= (size_t)sysconf(_SC_PAGESIZE))
-		return error_set(error, -ENAMETOOLONG, "%s: the path is too long to mount %zu bytes of layers",
-				 folder, strlen(lower));
+		return error_set(error, -ENAMETOOLONG,
+				 "%s: the path is too long to mount %zu bytes of layers", folder,
+				 strlen(lower));
 	child = fork();
 	if (!child)
 		_exit(mount_in(layers_folder, merged, options));
@@ -60,7 +63,8 @@ int rootfs_mount(const char *folder, const char *layers_folder, const char *lowe
 			return error_set(error, -errno, "mount: %s", strerror(errno));
 	}
 	rc = child < 0 ? errno : WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
-	return rc ? error_set(error, -rc, "cannot mount the container's root at %s: %s", merged, strerror(rc))
+	return rc ? error_set(error, -rc, "cannot mount the container's root at %s: %s", merged,
+			      strerror(rc))
 		  : 0;
 }
 
@@ -94,7 +98,8 @@ int rootfs_user(int root, const char *spec, struct passwd_user *out, struct erro
 
 	rc = rc < 0 ? rc : read_file(root, "etc/group", &group);
 	if (rc < 0)
-		return error_set(error, rc, "the image's /etc/passwd or /etc/group: %s", strerror(-rc));
+		return error_set(error, rc, "the image's /etc/passwd or /etc/group: %s",
+				 strerror(-rc));
 	return passwd_resolve(spec, passwd, group, out, error);
 }
 
@@ -107,5 +112,7 @@ int rootfs_copy_out(int root, const char *path, const char *into, struct error *
 	if (from == -ENOENT || from == -ENOTDIR)
 		return 0;
 	rc = from < 0 ? from : to < 0 ? -errno : tree_copy(from, to);
-	return rc < 0 ? error_set(error, rc, "cannot fill the volume for %s: %s", path, strerror(-rc)) : 0;
+	return rc < 0
+		   ? error_set(error, rc, "cannot fill the volume for %s: %s", path, strerror(-rc))
+		   : 0;
 }

@@ -22,7 +22,8 @@ int64_t runtime_now_ns(void)
 
 const char *container_state_text(enum container_state state)
 {
-	static const char *const texts[] = {"creating", "created", "starting", "running", "exited", "removing"};
+	static const char *const texts[] = {"creating", "created", "starting",
+					    "running",  "exited",  "removing"};
 
 	return texts[state];
 }
@@ -124,8 +125,8 @@ void runtime_drop(struct container *container)
 	container_close_handles(container);
 }
 
-int runtime_open(const struct runtime_options *options, struct runtime **out, struct runtime_report *report,
-		 struct error *error)
+int runtime_open(const struct runtime_options *options, struct runtime **out,
+		 struct runtime_report *report, struct error *error)
 {
 	struct runtime *runtime = calloc(1, sizeof(*runtime));
 	struct runtime_report seen = {0};
@@ -136,7 +137,8 @@ int runtime_open(const struct runtime_options *options, struct runtime **out, st
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	runtime->options = *options;
-	runtime->place = (struct bundle_place){.images = options->images, .tasks = options->tasks,
+	runtime->place = (struct bundle_place){.images = options->images,
+					       .tasks = options->tasks,
 					       .volumes = options->volumes,
 					       .cgroup_parent = options->cgroup_parent,
 					       .init_program = options->init_program,
@@ -146,7 +148,8 @@ int runtime_open(const struct runtime_options *options, struct runtime **out, st
 	rc = rc < 0 ? rc : durable_make_folder(runtime->crun_root, 0700);
 	if (rc < 0) {
 		free_runtime(runtime);
-		return error_set(error, rc, "%s, %s: %s", options->tasks, options->run_folder, strerror(-rc));
+		return error_set(error, rc, "%s, %s: %s", options->tasks, options->run_folder,
+				 strerror(-rc));
 	}
 	uv_timer_init(options->loop, &runtime->adopt_timer);
 	runtime->adopt_timer.data = runtime;
@@ -196,7 +199,8 @@ static void create_work(uv_work_t *work)
 	struct operation *operation = &container->operation;
 	struct container_record record;
 
-	operation->rc = bundle_make(&container->runtime->place, operation->options, &record, &operation->error);
+	operation->rc =
+	    bundle_make(&container->runtime->place, operation->options, &record, &operation->error);
 	if (!operation->rc)
 		container->record = record;
 }
@@ -225,15 +229,17 @@ static void worked(uv_work_t *work, int status)
 	loop_queue_push(container->runtime->options.queue, &container->found);
 }
 
-static int do_work(struct container *container, uv_work_cb work, void (*then)(struct loop_item *item))
+static int do_work(struct container *container, uv_work_cb work,
+		   void (*then)(struct loop_item *item))
 {
 	container->operation.work.data = container;
 	container->found.run = then;
-	return uv_queue_work(container->runtime->options.loop, &container->operation.work, work, worked);
+	return uv_queue_work(container->runtime->options.loop, &container->operation.work, work,
+			     worked);
 }
 
-int container_create(struct runtime *runtime, const struct container_options *options, container_done *done,
-		     void *arg)
+int container_create(struct runtime *runtime, const struct container_options *options,
+		     container_done *done, void *arg)
 {
 	struct container *container;
 
@@ -284,8 +290,15 @@ static void crun_deleted(struct command *command)
 int container_delete(struct container *container, container_done *done, void *arg)
 {
 	struct runtime *runtime = container->runtime;
-	const char *const words[] = {runtime->options.crun, "--root", runtime->crun_root, "--cgroup-manager",
-				     "cgroupfs", "delete", "--force", container->record.id, NULL};
+	const char *const words[] = {runtime->options.crun,
+				     "--root",
+				     runtime->crun_root,
+				     "--cgroup-manager",
+				     "cgroupfs",
+				     "delete",
+				     "--force",
+				     container->record.id,
+				     NULL};
 
 	if (container->operation.done ||
 	    (container->state != CONTAINER_CREATED && container->state != CONTAINER_EXITED))
@@ -294,19 +307,25 @@ int container_delete(struct container *container, container_done *done, void *ar
 	container->operation = (struct operation){.done = done, .arg = arg};
 	container->deletion.on_end = crun_deleted;
 	container->deletion.arg = container;
-	return command_run(&container->deletion, runtime->options.queue, runtime->options.loop, words, 0);
+	return command_run(&container->deletion, runtime->options.queue, runtime->options.loop,
+			   words, 0);
 }
 
 struct container_view container_view(const struct container *container)
 {
-	return (struct container_view){.record = &container->record, .folder = container->folder,
-				       .log_path = container->log_path, .state = container->state,
-				       .pid = container->state == CONTAINER_RUNNING ? container->running.init.pid : 0,
-				       .started_ns = container->running.started_ns,
-				       .finished_ns = container->exit.finished_ns,
-				       .exit_code = container->exit.exit_code,
-				       .oom_killed = container->oom_killed, .stopping = container->stopping,
-				       .error = container->error, .health = &container->health};
+	return (struct container_view){
+	    .record = &container->record,
+	    .folder = container->folder,
+	    .log_path = container->log_path,
+	    .state = container->state,
+	    .pid = container->state == CONTAINER_RUNNING ? container->running.init.pid : 0,
+	    .started_ns = container->running.started_ns,
+	    .finished_ns = container->exit.finished_ns,
+	    .exit_code = container->exit.exit_code,
+	    .oom_killed = container->oom_killed,
+	    .stopping = container->stopping,
+	    .error = container->error,
+	    .health = &container->health};
 }
 
 struct container *runtime_find(struct runtime *runtime, const char *id)
@@ -328,7 +347,8 @@ struct container *runtime_find(struct runtime *runtime, const char *id)
 	return found;
 }
 
-void runtime_each(struct runtime *runtime, void (*visit)(void *arg, struct container *container), void *arg)
+void runtime_each(struct runtime *runtime, void (*visit)(void *arg, struct container *container),
+		  void *arg)
 {
 	for (struct container *at = runtime->first, *next; at; at = next) {
 		next = at->next;

@@ -14,7 +14,8 @@ enum { LOOK_EVERY_MS = 20 };
 
 enum monitor { MONITOR_NEVER, MONITOR_GONE, MONITOR_ALIVE };
 
-/* The lock is made when a start begins, and held as long as the monitor lives, be it ever so young. */
+/* The lock is made when a start begins, and held as long as the monitor lives, be it ever so young.
+ */
 static enum monitor look_for_monitor(const struct container *container)
 {
 	AUTO_FREE char *path = NULL;
@@ -24,7 +25,8 @@ static enum monitor look_for_monitor(const struct container *container)
 	AUTO_FD int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return MONITOR_NEVER;
-	return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK ? MONITOR_ALIVE : MONITOR_GONE;
+	return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK ? MONITOR_ALIVE
+									: MONITOR_GONE;
 }
 
 /* A container runs once: a start that failed, or was cut short by a reboot, is its end. */
@@ -89,8 +91,9 @@ static void look_again(uv_timer_t *timer)
 static int pin(struct container *container)
 {
 	struct image_pin pin;
-	const int rc = image_store_pin(container->runtime->options.images, container->record.image.text,
-				       container->record.id, &pin, NULL);
+	const int rc =
+	    image_store_pin(container->runtime->options.images, container->record.image.text,
+			    container->record.id, &pin, NULL);
 
 	if (!rc)
 		image_pin_release(&pin);
@@ -110,7 +113,9 @@ static int adopt_one(struct runtime *runtime, const char *id, struct runtime_rep
 		/* Half made, or damaged: then nothing says how it is to be treated. */
 		if (!rc)
 			record_release(&record);
-		rc = look_for_monitor(container) == MONITOR_ALIVE ? -EBUSY : bundle_remove_folder(container->folder);
+		rc = look_for_monitor(container) == MONITOR_ALIVE
+			 ? -EBUSY
+			 : bundle_remove_folder(container->folder);
 		report->leftovers++;
 		runtime_drop(container);
 		return rc == -ENOMEM ? rc : 0;
@@ -138,8 +143,9 @@ int runtime_adopt(struct runtime *runtime, struct runtime_report *report, struct
 			continue;
 		const int rc = adopt_one(runtime, entry->d_name, report);
 		if (rc < 0)
-			return error_set(error, rc, "%s/%s: %s", runtime->options.tasks, entry->d_name,
-					 strerror(-rc));
+			return error_set(error, rc, "%s/%s: %s", runtime->options.tasks,
+					 entry->d_name, strerror(-rc));
 	}
-	return errno ? error_set(error, -errno, "%s: %s", runtime->options.tasks, strerror(errno)) : 0;
+	return errno ? error_set(error, -errno, "%s: %s", runtime->options.tasks, strerror(errno))
+		     : 0;
 }

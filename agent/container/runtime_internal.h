@@ -55,7 +55,8 @@ struct runtime {
 	char *crun_root;
 	struct container *first;
 	uv_timer_t adopt_timer; /* looks at those whose start another agent began */
-	unsigned int closing; /* containers that are out of the list, with handles that are not closed */
+	unsigned int
+	    closing; /* containers that are out of the list, with handles that are not closed */
 	bool timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -65,7 +66,8 @@ int64_t runtime_now_ns(void);
 
 /* runtime.c */
 struct container *runtime_add(struct runtime *runtime, const char *id);
-void runtime_drop(struct container *container); /* out of the list; freed when its handles are closed */
+void runtime_drop(
+    struct container *container); /* out of the list; freed when its handles are closed */
 
 /* runtime_run.c */
 void container_begin_running(struct container *container);

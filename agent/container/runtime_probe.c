@@ -26,7 +26,11 @@ void container_schedule_probe(struct container *container)
 	if (!container->record.health.test)
 		return;
 	uv_timer_start(&container->health_timer, probe,
-		       (uint64_t)((wait_ns < 0 ? 0 : wait_ns > most ? most : wait_ns) / NS_PER_MS), 0);
+		       (uint64_t)((wait_ns < 0      ? 0
+				   : wait_ns > most ? most
+						    : wait_ns) /
+				  NS_PER_MS),
+		       0);
 }
 
 static void probed(struct command *command)
@@ -39,10 +43,12 @@ static void probed(struct command *command)
 		free(command);
 		return;
 	}
-	result = (struct health_result){.start_ns = container->probe_start_ns, .end_ns = runtime_now_ns(),
+	result = (struct health_result){.start_ns = container->probe_start_ns,
+					.end_ns = runtime_now_ns(),
 					.exit_code = command->exit_code};
 	if (command->timed_out)
-		snprintf(result.output, sizeof(result.output), "Health check exceeded timeout (%lld ms)",
+		snprintf(result.output, sizeof(result.output),
+			 "Health check exceeded timeout (%lld ms)",
 			 (long long)(container->record.health.timeout_ns / NS_PER_MS));
 	else
 		snprintf(result.output, sizeof(result.output), "%s", command->output);
@@ -90,8 +96,10 @@ static void probe(uv_timer_t *timer)
 	const struct runtime *runtime = container->runtime;
 	const struct health_config *config = &container->record.health;
 	struct command *command = calloc(1, sizeof(*command));
-	const char *words[HEALTH_WORDS_MAX + 16] = {runtime->options.crun, "--root", runtime->crun_root,
-						    "--cgroup-manager", "cgroupfs", "exec", "--pid-file"};
+	const char *words[HEALTH_WORDS_MAX + 16] = {
+	    runtime->options.crun, "--root",   runtime->crun_root,
+	    "--cgroup-manager",    "cgroupfs", "exec",
+	    "--pid-file"};
 	AUTO_FREE char *pid_file = NULL;
 	const json_t *word;
 	size_t i, count = 7;
@@ -115,7 +123,8 @@ static void probe(uv_timer_t *timer)
 	}
 	free(command);
 later:
-	/* No memory or descriptors: the next time perhaps. It says nothing of the container's health. */
+	/* No memory or descriptors: the next time perhaps. It says nothing of the container's
+	 * health. */
 	container->health.next_ns = container->probe_start_ns + config->interval_ns;
 	container_schedule_probe(container);
 }

@@ -12,7 +12,12 @@
 #include "cleanup.h"
 #include "runtime_internal.h"
 
-enum { NS_PER_MS = 1000000, CODE_NO_PROGRAM = 127, CODE_NOT_RUNNABLE = 126, CODE_NOT_STARTED = 128 };
+enum {
+	NS_PER_MS = 1000000,
+	CODE_NO_PROGRAM = 127,
+	CODE_NOT_RUNNABLE = 126,
+	CODE_NOT_STARTED = 128
+};
 
 void container_tell(struct container *container, enum container_event event)
 {
@@ -30,8 +35,10 @@ static void read_end(struct container *container)
 	/* The monitor was killed: nobody is left to take its output or to know its end. */
 	if (container->init_fd >= 0)
 		process_signal(container->init_fd, SIGKILL);
-	container->exit = (struct shim_exit){.exit_code = 128 + SIGKILL, .finished_ns = runtime_now_ns()};
-	snprintf(container->error, sizeof(container->error), "its monitor was lost, so it was killed");
+	container->exit =
+	    (struct shim_exit){.exit_code = 128 + SIGKILL, .finished_ns = runtime_now_ns()};
+	snprintf(container->error, sizeof(container->error),
+		 "its monitor was lost, so it was killed");
 }
 
 void container_ended(struct container *container)
@@ -77,7 +84,8 @@ int container_watch(struct container *container)
 	uv_timer_init(loop, &container->stop_timer);
 	uv_timer_init(loop, &container->health_timer);
 	uv_poll_init(loop, &container->monitor, container->monitor_fd);
-	container->monitor.data = container->stop_timer.data = container->health_timer.data = container;
+	container->monitor.data = container->stop_timer.data = container->health_timer.data =
+	    container;
 	container->handles = 3;
 	container->monitored = true;
 	return uv_poll_start(&container->monitor, UV_READABLE, monitor_gone);
@@ -169,7 +177,8 @@ static void take_status(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer
 		uv_close((uv_handle_t *)stream, status_closed);
 }
 
-/* The memory is not the container's, which may be deleted while its monitor has yet to be reaped. */
+/* The memory is not the container's, which may be deleted while its monitor has yet to be reaped.
+ */
 static void shim_reaped(uv_handle_t *handle)
 {
 	free(handle);
@@ -200,16 +209,26 @@ static int spawn_shim(struct container *container, int status, int lock)
 	const struct container_record *record = &container->record;
 	uv_process_t *process = calloc(1, sizeof(*process));
 	char size[32], files[16];
-	const char *words[] = {options->shim, container->folder, record->id, options->crun,
-			       container->runtime->crun_root, container->log_path, size, files,
-			       record->tty ? "tty" : "pipe", NULL};
+	const char *words[] = {options->shim,
+			       container->folder,
+			       record->id,
+			       options->crun,
+			       container->runtime->crun_root,
+			       container->log_path,
+			       size,
+			       files,
+			       record->tty ? "tty" : "pipe",
+			       NULL};
 	uv_stdio_container_t stdio[5] = {
 	    [SHIM_STATUS_FD] = {.flags = UV_INHERIT_FD, .data.fd = status},
 	    [SHIM_LOCK_FD] = {.flags = UV_INHERIT_FD, .data.fd = lock},
 	};
-	const uv_process_options_t spawn = {.exit_cb = shim_exited, .file = options->shim,
-					    .args = (char **)words, .flags = UV_PROCESS_DETACHED,
-					    .stdio = stdio, .stdio_count = 5};
+	const uv_process_options_t spawn = {.exit_cb = shim_exited,
+					    .file = options->shim,
+					    .args = (char **)words,
+					    .flags = UV_PROCESS_DETACHED,
+					    .stdio = stdio,
+					    .stdio_count = 5};
 	int rc;
 
 	if (!process)

@@ -2,9 +2,10 @@
 #ifndef FL_SECCOMP_H
 #define FL_SECCOMP_H
 /*
- * The default system call filter of a container, after docker's: what programs need is allowed, what only an
- * administrator of the machine needs is allowed with the capability for it, all else fails with EPERM, so that
- * programs can try something else. In the form of the runtime-spec (config-linux.md, "Seccomp").
+ * The default system call filter of a container, after docker's: what programs need is allowed,
+ * what only an administrator of the machine needs is allowed with the capability for it, all else
+ * fails with EPERM, so that programs can try something else. In the form of the runtime-spec
+ * (config-linux.md, "Seccomp").
  */
 #include <jansson.h>
 #include <stdint.h>

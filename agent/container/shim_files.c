@@ -38,8 +38,8 @@ int shim_read_running(const char *folder, struct shim_running *out)
 	boot = json_text(json, "boot_id");
 	pid = json_number_or(json, "pid", 0);
 	monitor = json_number_or(json, "monitor_pid", 0);
-	if (!boot || strlen(boot) >= sizeof(made.init.boot_id) || pid <= 0 || pid > INT_MAX || monitor <= 0 ||
-	    monitor > INT_MAX)
+	if (!boot || strlen(boot) >= sizeof(made.init.boot_id) || pid <= 0 || pid > INT_MAX ||
+	    monitor <= 0 || monitor > INT_MAX)
 		return -EINVAL;
 	made.init.pid = (int)pid;
 	made.monitor.pid = (int)monitor;
@@ -65,6 +65,7 @@ int shim_read_exit(const char *folder, struct shim_exit *out)
 		return -EINVAL;
 	*out = (struct shim_exit){.exit_code = (int)code,
 				  .finished_ns = json_number_or(json, "finished_ns", 0),
-				  .log_lost_bytes = (uint64_t)json_number_or(json, "log_lost_bytes", 0)};
+				  .log_lost_bytes =
+				      (uint64_t)json_number_or(json, "log_lost_bytes", 0)};
 	return 0;
 }

@@ -2,22 +2,21 @@
 #ifndef FL_SHIM_FILES_H
 #define FL_SHIM_FILES_H
 /*
- * What a container's monitor (fairlead-shim) and the agent tell each other, through files in the container's
- * folder, so that it does not matter which of them is alive when:
+ * What a container's monitor (fairlead-shim) and the agent tell each other, through files in the
+ *container's folder, so that it does not matter which of them is alive when:
  *
- *	lock		flock()ed by the agent before it starts the monitor, which inherits it: it is locked as
- *			long as the monitor lives, and free if it is dead
- *	init.pid	crun's
- *	running.json	{"pid","start_ticks","boot_id","monitor_pid","monitor_start_ticks","started_ns"}, when the
+ *	lock		flock()ed by the agent before it starts the monitor, which inherits it: it
+ *is locked as long as the monitor lives, and free if it is dead init.pid	crun's running.json
+ *{"pid","start_ticks","boot_id","monitor_pid","monitor_start_ticks","started_ns"}, when the
  *			container runs
- *	exit.json	{"exit_code","finished_ns","log_lost_bytes"}, when it has ended; the monitor ends after it
- *	crun.log	crun's own words, if it failed
- *	tty.sock	while crun hands over the terminal, if there is one
+ *	exit.json	{"exit_code","finished_ns","log_lost_bytes"}, when it has ended; the monitor
+ *ends after it crun.log	crun's own words, if it failed tty.sock	while crun hands over the
+ *terminal, if there is one
  *
  * exit_code is as shells have it: 128 + N for a death by signal N.
  *
- * And one pipe, SHIM_STATUS_FD, for the time of the start: "running\n", or "failed\n" and crun's words; then it
- * is closed.
+ * And one pipe, SHIM_STATUS_FD, for the time of the start: "running\n", or "failed\n" and crun's
+ *words; then it is closed.
  */
 #include "process.h"
 

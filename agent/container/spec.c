@@ -14,7 +14,8 @@
 
 const char *spec_user(const struct container_options *options, const json_t *image)
 {
-	const char *user = options->user && *options->user ? options->user : json_text(image, "User");
+	const char *user =
+	    options->user && *options->user ? options->user : json_text(image, "User");
 	return user ? user : "";
 }
 
@@ -31,19 +32,22 @@ int spec_signal(const char *text)
 		const char *name;
 		int number;
 	} named[] = {
-	    {"HUP", SIGHUP},   {"INT", SIGINT},	  {"QUIT", SIGQUIT}, {"ILL", SIGILL},	{"TRAP", SIGTRAP},
-	    {"ABRT", SIGABRT}, {"BUS", SIGBUS},	  {"FPE", SIGFPE},   {"KILL", SIGKILL}, {"USR1", SIGUSR1},
-	    {"SEGV", SIGSEGV}, {"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"ALRM", SIGALRM}, {"TERM", SIGTERM},
-	    {"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"STOP", SIGSTOP}, {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},
-	    {"TTOU", SIGTTOU}, {"URG", SIGURG},	  {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}, {"VTALRM", SIGVTALRM},
-	    {"PROF", SIGPROF}, {"WINCH", SIGWINCH}, {"IO", SIGIO},   {"PWR", SIGPWR},	{"SYS", SIGSYS},
+	    {"HUP", SIGHUP},       {"INT", SIGINT},   {"QUIT", SIGQUIT},   {"ILL", SIGILL},
+	    {"TRAP", SIGTRAP},     {"ABRT", SIGABRT}, {"BUS", SIGBUS},     {"FPE", SIGFPE},
+	    {"KILL", SIGKILL},     {"USR1", SIGUSR1}, {"SEGV", SIGSEGV},   {"USR2", SIGUSR2},
+	    {"PIPE", SIGPIPE},     {"ALRM", SIGALRM}, {"TERM", SIGTERM},   {"CHLD", SIGCHLD},
+	    {"CONT", SIGCONT},     {"STOP", SIGSTOP}, {"TSTP", SIGTSTP},   {"TTIN", SIGTTIN},
+	    {"TTOU", SIGTTOU},     {"URG", SIGURG},   {"XCPU", SIGXCPU},   {"XFSZ", SIGXFSZ},
+	    {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH}, {"IO", SIGIO},
+	    {"PWR", SIGPWR},       {"SYS", SIGSYS},
 	};
 	const char *plain = strncasecmp(text, "SIG", 3) ? text : text + 3;
 	int offset;
 
 	if (isdigit((unsigned char)*text)) {
 		const int number = atoi(text);
-		return text[strspn(text, "0123456789")] || strlen(text) > 2 || number > 64 ? 0 : number;
+		return text[strspn(text, "0123456789")] || strlen(text) > 2 || number > 64 ? 0
+											   : number;
 	}
 	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
 		if (!strcasecmp(plain, named[i].name))
@@ -85,16 +89,17 @@ int spec_make(const struct spec_input *input, json_t **out, struct error *error)
 	const struct container_options *options = input->options;
 	AUTO_JSON json_t *process = NULL, *mounts = NULL, *lin = NULL, *spec = NULL;
 	uint64_t capabilities;
-	int rc = capabilities_resolve(options->capability_add, options->capability_drop, &capabilities, error);
+	int rc = capabilities_resolve(options->capability_add, options->capability_drop,
+				      &capabilities, error);
 
 	rc = rc < 0 ? rc : spec_process(input, capabilities, &process, error);
 	rc = rc < 0 ? rc : spec_mounts(input, &mounts, error);
 	rc = rc < 0 ? rc : spec_linux(input, capabilities, &lin, error);
 	if (rc < 0)
 		return rc;
-	spec = json_pack("{s:s, s:{s:s, s:b}, s:s, s:O, s:O, s:O}", "ociVersion", "1.0.2", "root", "path",
-			 input->rootfs, "readonly", options->read_only, "hostname", options->hostname,
-			 "process", process, "mounts", mounts, "linux", lin);
+	spec = json_pack("{s:s, s:{s:s, s:b}, s:s, s:O, s:O, s:O}", "ociVersion", "1.0.2", "root",
+			 "path", input->rootfs, "readonly", options->read_only, "hostname",
+			 options->hostname, "process", process, "mounts", mounts, "linux", lin);
 	if (!spec)
 		return error_set(error, -ENOMEM, "out of memory, or text that is no UTF-8");
 	rc = add_labels(input, spec, error);

@@ -2,8 +2,9 @@
 #ifndef FL_SPEC_H
 #define FL_SPEC_H
 /*
- * config.json for the runtime (OCI runtime-spec 1.0), from an image's config and what the container's creator
- * says, with docker's defaults. Pure: what must be looked up on the machine is in the input.
+ * config.json for the runtime (OCI runtime-spec 1.0), from an image's config and what the
+ * container's creator says, with docker's defaults. Pure: what must be looked up on the machine is
+ * in the input.
  */
 #include <jansson.h>
 
@@ -18,8 +19,8 @@ struct spec_input {
 	const struct passwd_user *user;
 	enum cgroup_kind cgroups;
 	const char *cgroup_path;
-	const char *folder;	  /* the container's: hosts, hostname and resolv.conf are there */
-	const char *rootfs;	  /* absolute */
+	const char *folder;       /* the container's: hosts, hostname and resolv.conf are there */
+	const char *rootfs;       /* absolute */
 	const char *init_program; /* of the machine, for --init; NULL: there is none */
 	/* Where each of options->mounts comes from: an absolute path, NULL for tmpfs. */
 	const char *const *mount_sources;

@@ -20,30 +20,36 @@ static json_t *texts(const char *text)
 }
 
 /* options: with commas between them. */
-static void add(json_t *mounts, const char *target, const char *type, const char *source, const char *options)
+static void add(json_t *mounts, const char *target, const char *type, const char *source,
+		const char *options)
 {
-	json_array_append_new(mounts, json_pack("{s:s, s:s, s:s, s:o}", "destination", target, "type", type,
-						"source", source, "options", texts(options)));
+	json_array_append_new(mounts,
+			      json_pack("{s:s, s:s, s:s, s:o}", "destination", target, "type", type,
+					"source", source, "options", texts(options)));
 }
 
 static void add_defaults(const struct spec_input *input, json_t *mounts)
 {
 	add(mounts, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	add(mounts, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
-	add(mounts, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
+	add(mounts, "/dev/pts", "devpts", "devpts",
+	    "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
 	add(mounts, "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro");
-	/* A v1 container has no cgroup namespace: it would see, if not change, the whole machine's groups. */
+	/* A v1 container has no cgroup namespace: it would see, if not change, the whole machine's
+	 * groups. */
 	if (input->cgroups == CGROUP_V2)
 		add(mounts, "/sys/fs/cgroup", "cgroup", "cgroup", "ro,nosuid,noexec,nodev");
 	add(mounts, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
 	add(mounts, "/dev/shm", "tmpfs", "shm", "nosuid,noexec,nodev,mode=1777,size=65536k");
 }
 
-static int add_file(const struct spec_input *input, json_t *mounts, const char *name, struct error *error)
+static int add_file(const struct spec_input *input, json_t *mounts, const char *name,
+		    struct error *error)
 {
 	char source[4096], target[64];
 
-	if ((size_t)snprintf(source, sizeof(source), "%s/%s", input->folder, name) >= sizeof(source))
+	if ((size_t)snprintf(source, sizeof(source), "%s/%s", input->folder, name) >=
+	    sizeof(source))
 		return error_set(error, -ENAMETOOLONG, "%s: is too long", input->folder);
 	snprintf(target, sizeof(target), "/etc/%s", name);
 	add(mounts, target, "bind", source, "rbind,rprivate");
@@ -53,11 +59,13 @@ static int add_file(const struct spec_input *input, json_t *mounts, const char *
 static int check_target(const char *target, struct error *error)
 {
 	if (!target || *target != '/')
-		return error_set(error, -EINVAL, "invalid mount target, must be an absolute path: %.200s",
+		return error_set(error, -EINVAL,
+				 "invalid mount target, must be an absolute path: %.200s",
 				 target ? target : "(none)");
 	if (!strcmp(target, "/") || strstr(target, "/../") ||
 	    (strlen(target) >= 3 && !strcmp(target + strlen(target) - 3, "/..")))
-		return error_set(error, -EINVAL, "invalid specification: destination can't be '%.200s'", target);
+		return error_set(error, -EINVAL,
+				 "invalid specification: destination can't be '%.200s'", target);
 	return 0;
 }
 
@@ -65,12 +73,15 @@ static int add_bind(const struct container_mount *mount, const char *source, jso
 		    struct error *error)
 {
 	static const char known[] = " private rprivate shared rshared slave rslave ";
-	const char *propagation = mount->propagation && *mount->propagation ? mount->propagation : "rprivate";
+	const char *propagation =
+	    mount->propagation && *mount->propagation ? mount->propagation : "rprivate";
 	char word[32], options[64];
 
-	if ((size_t)snprintf(word, sizeof(word), " %s ", propagation) >= sizeof(word) || !strstr(known, word))
+	if ((size_t)snprintf(word, sizeof(word), " %s ", propagation) >= sizeof(word) ||
+	    !strstr(known, word))
 		return error_set(error, -EINVAL, "invalid propagation mode: %.30s", propagation);
-	snprintf(options, sizeof(options), "rbind,%s,%s", propagation, mount->read_only ? "ro" : "rw");
+	snprintf(options, sizeof(options), "rbind,%s,%s", propagation,
+		 mount->read_only ? "ro" : "rw");
 	add(mounts, mount->target, "bind", source, options);
 	return 0;
 }
@@ -100,7 +111,8 @@ static int add_wanted(const struct spec_input *input, json_t *mounts, struct err
 		int rc = check_target(mount->target, error);
 		for (unsigned int j = 0; !rc && j < i; j++) {
 			if (!strcmp(options->mounts[j].target, mount->target))
-				rc = error_set(error, -EINVAL, "Duplicate mount point: %.200s", mount->target);
+				rc = error_set(error, -EINVAL, "Duplicate mount point: %.200s",
+					       mount->target);
 		}
 		if (!rc && mount->type == MOUNT_TMPFS)
 			rc = add_tmpfs(mount, mounts, error);

@@ -18,8 +18,8 @@ static void append(json_t *list, const char *const *texts)
 }
 
 /*
- * The creator's entrypoint hides the image's, and its arguments too; the creator's arguments hide the image's
- * alone (docker run).
+ * The creator's entrypoint hides the image's, and its arguments too; the creator's arguments hide
+ * the image's alone (docker run).
  */
 json_t *spec_args(const struct container_options *options, const json_t *image)
 {
@@ -108,7 +108,8 @@ static json_t *make_capabilities(uint64_t bits)
 		if (bits >> i & 1)
 			json_array_append_new(list, json_string(capability_name(i)));
 	}
-	/* Not inheritable: a program that gives up root would keep what files say (CVE-2022-24769). */
+	/* Not inheritable: a program that gives up root would keep what files say (CVE-2022-24769).
+	 */
 	sets = json_pack("{s:O, s:O, s:O}", "bounding", list, "effective", list, "permitted", list);
 	json_decref(list);
 	return sets;
@@ -116,8 +117,9 @@ static json_t *make_capabilities(uint64_t bits)
 
 static int add_limits(const struct container_options *options, json_t *process, struct error *error)
 {
-	static const char known[] = " as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio "
-				    "rttime sigpending stack ";
+	static const char known[] =
+	    " as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio "
+	    "rttime sigpending stack ";
 	json_t *list = json_array();
 
 	json_object_set_new(process, "rlimits", list);
@@ -129,15 +131,17 @@ static int add_limits(const struct container_options *options, json_t *process, 
 			return error_set(error, -EINVAL, "invalid ulimit type: %.30s", limit->name);
 		if (limit->hard >= 0 && (limit->soft > limit->hard || limit->soft < 0))
 			return error_set(error, -EINVAL,
-					 "ulimit soft limit must be less than or equal to hard limit: %lld > %lld",
+					 "ulimit soft limit must be less than or equal to hard "
+					 "limit: %lld > %lld",
 					 (long long)limit->soft, (long long)limit->hard);
 		for (size_t at = 0; limit->name[at]; at++)
 			type[7 + at] = (char)toupper((unsigned char)limit->name[at]);
-		/* RLIM_INFINITY is all ones, which JSON's signed number is as -1; the runtime wants it unsigned. */
-		json_array_append_new(list,
-				      json_pack("{s:s, s:I, s:I}", "type", type, "soft",
-						(json_int_t)(limit->soft < 0 ? INT64_MAX : limit->soft), "hard",
-						(json_int_t)(limit->hard < 0 ? INT64_MAX : limit->hard)));
+		/* RLIM_INFINITY is all ones, which JSON's signed number is as -1; the runtime wants
+		 * it unsigned. */
+		json_array_append_new(
+		    list, json_pack("{s:s, s:I, s:I}", "type", type, "soft",
+				    (json_int_t)(limit->soft < 0 ? INT64_MAX : limit->soft), "hard",
+				    (json_int_t)(limit->hard < 0 ? INT64_MAX : limit->hard)));
 	}
 	return 0;
 }
@@ -148,11 +152,12 @@ static json_t *make_user(const struct passwd_user *user)
 
 	for (unsigned int i = 0; i < user->group_count; i++)
 		json_array_append_new(groups, json_integer(user->groups[i]));
-	return json_pack("{s:I, s:I, s:o}", "uid", (json_int_t)user->uid, "gid", (json_int_t)user->gid,
-			 "additionalGids", groups);
+	return json_pack("{s:I, s:I, s:o}", "uid", (json_int_t)user->uid, "gid",
+			 (json_int_t)user->gid, "additionalGids", groups);
 }
 
-int spec_process(const struct spec_input *input, uint64_t capabilities, json_t **out, struct error *error)
+int spec_process(const struct spec_input *input, uint64_t capabilities, json_t **out,
+		 struct error *error)
 {
 	const struct container_options *options = input->options;
 	const char *folder = spec_workdir(options, input->image);
@@ -168,14 +173,17 @@ int spec_process(const struct spec_input *input, uint64_t capabilities, json_t *
 		json_array_insert_new(args, 0, json_string("/sbin/docker-init"));
 		json_array_insert_new(args, 1, json_string("--"));
 	}
-	process = json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:i}", "terminal", options->tty, "cwd", folder, "args",
-			    args, "env", make_env(input), "user", make_user(input->user), "capabilities",
-			    make_capabilities(capabilities), "oomScoreAdj", 0);
+	process =
+	    json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:i}", "terminal", options->tty, "cwd",
+		      folder, "args", args, "env", make_env(input), "user", make_user(input->user),
+		      "capabilities", make_capabilities(capabilities), "oomScoreAdj", 0);
 	if (!process)
 		return error_set(error, -ENOMEM, "out of memory, or text that is no UTF-8");
 	if (*folder != '/')
-		rc = error_set(error, -EINVAL,
-			       "the working directory '%.100s' is invalid, it needs to be an absolute path", folder);
+		rc = error_set(
+		    error, -EINVAL,
+		    "the working directory '%.100s' is invalid, it needs to be an absolute path",
+		    folder);
 	else
 		rc = add_limits(options, process, error);
 	if (rc < 0)

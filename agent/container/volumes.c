@@ -31,7 +31,8 @@ int volume_open(const char *folder, const char *name, char **path, bool *fresh, 
 
 	if (!volume_name_valid(name))
 		return error_set(error, -EINVAL,
-				 "create %.100s: \"%.100s\" includes invalid characters for a local volume name, "
+				 "create %.100s: \"%.100s\" includes invalid characters for a "
+				 "local volume name, "
 				 "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed",
 				 name, name);
 	if (asprintf(&top, "%s/%s", folder, name) < 0 || asprintf(&data, "%s/_data", top) < 0)
@@ -65,9 +66,9 @@ static json_t *show(const char *folder, const char *name, const struct stat *sta
 
 	if (gmtime_r(&stat->st_mtim.tv_sec, &time))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &time);
-	return json_pack("{s:s, s:s, s:n, s:o, s:s, s:n, s:s}", "CreatedAt", when, "Driver", "local", "Labels",
-			 "Mountpoint", json_sprintf("%s/%s/_data", folder, name), "Name", name, "Options",
-			 "Scope", "local");
+	return json_pack("{s:s, s:s, s:n, s:o, s:s, s:n, s:s}", "CreatedAt", when, "Driver",
+			 "local", "Labels", "Mountpoint", json_sprintf("%s/%s/_data", folder, name),
+			 "Name", name, "Options", "Scope", "local");
 }
 
 json_t *volumes_list(const char *folder)
@@ -79,7 +80,8 @@ json_t *volumes_list(const char *folder)
 
 	while (dir && (entry = readdir(dir))) {
 		if (volume_name_valid(entry->d_name) &&
-		    !fstatat(dirfd(dir), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) && S_ISDIR(stat.st_mode))
+		    !fstatat(dirfd(dir), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) &&
+		    S_ISDIR(stat.st_mode))
 			json_array_append_new(list, show(folder, entry->d_name, &stat));
 	}
 	return list;

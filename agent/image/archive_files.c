@@ -59,8 +59,9 @@ bool archive_link_target(const char *path, const char *link, char *out, size_t s
 	size_t used = 0;
 	char *save = NULL;
 
-	if ((size_t)snprintf(parts, sizeof(parts), "%.*s/%s", *link != '/' && slash ? (int)(slash - path) : 0,
-			     path, link) >= sizeof(parts))
+	if ((size_t)snprintf(parts, sizeof(parts), "%.*s/%s",
+			     *link != '/' && slash ? (int)(slash - path) : 0, path,
+			     link) >= sizeof(parts))
 		return false;
 	out[0] = '\0';
 	for (char *part = strtok_r(parts, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
@@ -92,13 +93,15 @@ static int add_file(const struct import *import, struct archive *tar, struct arc
 	const bool hard = link != NULL;
 
 	if (!name || layer_path_clean(name, path, sizeof(path)) < 0)
-		return error_set(error, -EINVAL, "archive: %.200s: is not a path that image archives may hold",
+		return error_set(error, -EINVAL,
+				 "archive: %.200s: is not a path that image archives may hold",
 				 name ? name : "an entry without a name");
 	link = link ? link : archive_entry_symlink(entry);
 	if (!link && archive_entry_filetype(entry) != S_IFREG)
 		return 0; /* folders, and what no image archive needs */
 	if (link && !archive_link_target(hard ? "" : path, link, target, sizeof(target)))
-		return error_set(error, -EINVAL, "archive: %.200s: is a link that leads out of it", name);
+		return error_set(error, -EINVAL, "archive: %.200s: is a link that leads out of it",
+				 name);
 	*file = (struct archive_file){.path = strdup(path), .target = link ? strdup(target) : NULL};
 	files->count++;
 	if (!file->path || (link && !file->target))
@@ -123,7 +126,8 @@ static int read_all(const struct import *import, struct archive *tar, struct arc
 	return rc == ARCHIVE_EOF ? 0 : bad(tar, error);
 }
 
-int archive_files_read(const struct import *import, int fd, struct archive_files *out, struct error *error)
+int archive_files_read(const struct import *import, int fd, struct archive_files *out,
+		       struct error *error)
 {
 	struct archive_files files = {.list = calloc(IMAGE_ARCHIVE_FILES_MAX, sizeof(*files.list))};
 	struct archive *tar = archive_read_new();
@@ -135,8 +139,9 @@ int archive_files_read(const struct import *import, int fd, struct archive_files
 		archive_read_support_filter_xz(tar);
 		archive_read_support_filter_bzip2(tar);
 		archive_read_support_format_tar(tar);
-		rc = archive_read_open_fd(tar, fd, BLOCK) == ARCHIVE_OK ? read_all(import, tar, &files, error)
-									: bad(tar, error);
+		rc = archive_read_open_fd(tar, fd, BLOCK) == ARCHIVE_OK
+			 ? read_all(import, tar, &files, error)
+			 : bad(tar, error);
 	} else {
 		rc = error_set(error, -ENOMEM, "out of memory");
 	}
@@ -165,7 +170,9 @@ const struct digest *archive_files_find(const struct archive_files *files, const
 		const struct archive_file *found = NULL;
 		for (unsigned int i = 0; i < files->count; i++) {
 			if (!strcmp(files->list[i].path, path))
-				found = &files->list[i]; /* the last of one name counts, as in any tar */
+				found =
+				    &files
+					 ->list[i]; /* the last of one name counts, as in any tar */
 		}
 		if (!found)
 			return NULL;
@@ -176,19 +183,21 @@ const struct digest *archive_files_find(const struct archive_files *files, const
 	return NULL;
 }
 
-json_t *archive_files_json(const struct import *import, const struct archive_files *files, const char *path,
-			   size_t size_max, struct error *error)
+json_t *archive_files_json(const struct import *import, const struct archive_files *files,
+			   const char *path, size_t size_max, struct error *error)
 {
 	const struct digest *digest = archive_files_find(files, path);
 	AUTO_FREE char *bytes = NULL;
 	size_t length;
 	json_error_t at;
 	json_t *json;
-	int rc = digest ? blobs_read_all(image_store_blobs(import->store), digest, size_max, &bytes, &length)
+	int rc = digest ? blobs_read_all(image_store_blobs(import->store), digest, size_max, &bytes,
+					 &length)
 			: -ENOENT;
 
 	if (rc < 0) {
-		error_set(error, rc, "archive: %s: %s", path, rc == -ENOENT ? "is missing" : strerror(-rc));
+		error_set(error, rc, "archive: %s: %s", path,
+			  rc == -ENOENT ? "is missing" : strerror(-rc));
 		return NULL;
 	}
 	json = json_loadb(bytes, length, 0, &at);

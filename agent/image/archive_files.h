@@ -15,15 +15,17 @@ struct archive_files {
 	unsigned int count;
 };
 
-int archive_files_read(const struct import *import, int fd, struct archive_files *out, struct error *error);
+int archive_files_read(const struct import *import, int fd, struct archive_files *out,
+		       struct error *error);
 void archive_files_release(struct archive_files *files);
 
-/* Follows links (old docker saves equal layers as links). NULL: it is not there, or links in a ring. */
+/* Follows links (old docker saves equal layers as links). NULL: it is not there, or links in a
+ * ring. */
 const struct digest *archive_files_find(const struct archive_files *files, const char *path);
 
 /* A small JSON file of the archive, parsed; NULL and the error: it is missing or malformed. */
-json_t *archive_files_json(const struct import *import, const struct archive_files *files, const char *path,
-			   size_t size_max, struct error *error);
+json_t *archive_files_json(const struct import *import, const struct archive_files *files,
+			   const char *path, size_t size_max, struct error *error);
 
 /* Where a link at `path` leads, as a clean path. False: out of the archive. */
 bool archive_link_target(const char *path, const char *link, char *out, size_t size);

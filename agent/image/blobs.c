@@ -13,7 +13,8 @@
 
 static int blob_path(const struct blobs *blobs, const struct digest *digest, char **path)
 {
-	return asprintf(path, "%s/blobs/sha256/%s", blobs->folder, digest_hex(digest)) < 0 ? -ENOMEM : 0;
+	return asprintf(path, "%s/blobs/sha256/%s", blobs->folder, digest_hex(digest)) < 0 ? -ENOMEM
+											   : 0;
 }
 
 static int make(const char *folder, const char *name)
@@ -55,7 +56,8 @@ int blobs_open(struct blobs *blobs, const char *folder, unsigned int *removed, s
 	rc = rc < 0 ? rc : make(folder, "tmp");
 	rc = rc < 0 ? rc : empty_tmp(folder, &count);
 	if (rc < 0)
-		return error_set(error, rc, "%s: cannot keep images there: %s", folder, strerror(-rc));
+		return error_set(error, rc, "%s: cannot keep images there: %s", folder,
+				 strerror(-rc));
 	blobs->folder = steal_ptr(&copy);
 	*removed = count;
 	return 0;
@@ -154,7 +156,8 @@ static int give_name(struct blob_writer *writer, const struct digest *digest)
 	if (blob_path(writer->blobs, digest, &target) < 0 ||
 	    asprintf(&folder, "%s/blobs/sha256", writer->blobs->folder) < 0)
 		return -ENOMEM;
-	if (fchmod(writer->fd, 0400) < 0 || fsync(writer->fd) < 0 || rename(writer->path, target) < 0)
+	if (fchmod(writer->fd, 0400) < 0 || fsync(writer->fd) < 0 ||
+	    rename(writer->path, target) < 0)
 		return -errno;
 	writer->path[0] = '\0';
 	return durable_sync_folder(folder);
@@ -167,8 +170,9 @@ int blob_commit(struct blob_writer *writer, const struct digest *expected, struc
 	int rc = digest_stream_end(&writer->digest, &made);
 
 	if (!rc && expected && !digest_equal(expected, &made))
-		rc = error_set(error, -EBADMSG, "filesystem layer verification failed for digest %s",
-			       expected->text);
+		rc =
+		    error_set(error, -EBADMSG, "filesystem layer verification failed for digest %s",
+			      expected->text);
 	else if (!rc && (rc = give_name(writer, &made)) < 0)
 		error_set(error, rc, "cannot store an image's content: %s", strerror(-rc));
 	if (!rc)

@@ -31,8 +31,8 @@ bool digest_equal(const struct digest *a, const struct digest *b);
 int digest_of(const void *bytes, size_t length, struct digest *out);
 
 /*
- * The chain ID of a layer on top of others (image-spec, config.md, "Layer ChainID"): that of the first
- * layer is its diff ID.
+ * The chain ID of a layer on top of others (image-spec, config.md, "Layer ChainID"): that of the
+ * first layer is its diff ID.
  */
 int digest_chain(const struct digest *below, const struct digest *diff, struct digest *out);
 

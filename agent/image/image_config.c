@@ -25,7 +25,8 @@ static int check_list(const json_t *run, const char *key, struct error *error)
 		return bad(error, key, "is not a list, or too long");
 	json_array_foreach (list, i, item) {
 		/* A NUL inside would cut what the program is given. */
-		if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
+		if (!json_is_string(item) ||
+		    strlen(json_string_value(item)) != json_string_length(item))
 			return bad(error, key, "holds something that is not text");
 	}
 	return 0;
@@ -68,30 +69,35 @@ static int parse_layers(const json_t *root, struct image_config *out, struct err
 		return bad(error, "rootfs.diff_ids", "is not a list, or too long");
 	json_array_foreach (ids, i, id) {
 		if (!digest_parse(json_string_value(id), &out->diff_ids[i]))
-			return bad(error, "rootfs.diff_ids", "holds something that is not a sha256 digest");
+			return bad(error, "rootfs.diff_ids",
+				   "holds something that is not a sha256 digest");
 	}
 	out->layer_count = (unsigned int)json_array_size(ids);
 	return 0;
 }
 
-int image_config_parse(const char *bytes, size_t length, struct image_config *out, struct error *error)
+int image_config_parse(const char *bytes, size_t length, struct image_config *out,
+		       struct error *error)
 {
 	struct image_config made = {0};
 	json_error_t at;
-	AUTO_JSON json_t *root = length > IMAGE_CONFIG_MAX ? NULL : json_loadb(bytes, length, 0, &at);
+	AUTO_JSON json_t *root =
+	    length > IMAGE_CONFIG_MAX ? NULL : json_loadb(bytes, length, 0, &at);
 	const char *os;
 	int rc;
 
 	if (length > IMAGE_CONFIG_MAX)
-		return error_set(error, -EFBIG, "image config: is larger than %d MiB", IMAGE_CONFIG_MAX >> 20);
+		return error_set(error, -EFBIG, "image config: is larger than %d MiB",
+				 IMAGE_CONFIG_MAX >> 20);
 	if (!json_is_object(root))
 		return bad(error, "the whole", root ? "is not an object" : at.text);
 	os = json_text(root, "os");
 	if (os && *os && strcmp(os, "linux") != 0)
-		return error_set(error, -ENOTSUP,
-				 "cannot load %s image on linux: image operating system \"%s\" cannot be used "
-				 "on this platform",
-				 os, os);
+		return error_set(
+		    error, -ENOTSUP,
+		    "cannot load %s image on linux: image operating system \"%s\" cannot be used "
+		    "on this platform",
+		    os, os);
 	rc = check_run(json_object_get(root, "config"), error);
 	rc = rc < 0 ? rc : parse_layers(root, &made, error);
 	if (rc < 0)

@@ -2,10 +2,10 @@
 #ifndef FL_IMAGE_CONFIG_H
 #define FL_IMAGE_CONFIG_H
 /*
- * An image's config (OCI image-spec config.md, which docker's is too): what runs, and of which layers it
- * is made. Checked once here; what reads it later may rely on the types of what it finds:
- * config.Env, Cmd, Entrypoint are lists of text or missing; Labels, ExposedPorts, Volumes objects or
- * missing; User, WorkingDir, StopSignal text or missing; Healthcheck.Test a list of text.
+ * An image's config (OCI image-spec config.md, which docker's is too): what runs, and of which
+ * layers it is made. Checked once here; what reads it later may rely on the types of what it finds:
+ * config.Env, Cmd, Entrypoint are lists of text or missing; Labels, ExposedPorts, Volumes objects
+ * or missing; User, WorkingDir, StopSignal text or missing; Healthcheck.Test a list of text.
  */
 #include "digest.h"
 #include "error.h"
@@ -18,7 +18,8 @@ struct image_config {
 	unsigned int layer_count;
 };
 
-int image_config_parse(const char *bytes, size_t length, struct image_config *out, struct error *error);
+int image_config_parse(const char *bytes, size_t length, struct image_config *out,
+		       struct error *error);
 void image_config_release(struct image_config *config);
 
 /* The "config" member; NULL where there is none. Borrowed. */

@@ -18,13 +18,13 @@ bool import_canceled(const struct import *import)
 	return import->cancel && *import->cancel;
 }
 
-int install_config(const struct import *import, const struct digest *digest, struct image_config *out,
-		   struct error *error)
+int install_config(const struct import *import, const struct digest *digest,
+		   struct image_config *out, struct error *error)
 {
 	AUTO_FREE char *bytes = NULL;
 	size_t length;
-	const int rc = blobs_read_all(image_store_blobs(import->store), digest, IMAGE_CONFIG_MAX, &bytes,
-				      &length);
+	const int rc = blobs_read_all(image_store_blobs(import->store), digest, IMAGE_CONFIG_MAX,
+				      &bytes, &length);
 
 	if (rc < 0)
 		return error_set(error, rc, "image config %s: %s", digest->text,
@@ -46,15 +46,16 @@ static int chain_of(const struct image_config *config, unsigned int which, struc
 	return rc;
 }
 
-bool install_has_layer(const struct import *import, const struct image_config *config, unsigned int which)
+bool install_has_layer(const struct import *import, const struct image_config *config,
+		       unsigned int which)
 {
 	struct digest chain;
 
 	return !chain_of(config, which, &chain) && image_store_has_layer(import->store, &chain);
 }
 
-int install_layer(const struct import *import, const struct image_config *config, unsigned int which,
-		  const struct digest *blob, struct error *error)
+int install_layer(const struct import *import, const struct image_config *config,
+		  unsigned int which, const struct digest *blob, struct error *error)
 {
 	const struct blobs *blobs = image_store_blobs(import->store);
 	struct digest chain;
@@ -66,6 +67,7 @@ int install_layer(const struct import *import, const struct image_config *config
 	if (fd < 0)
 		return error_set(error, fd, "layer %s: %s", blob->text,
 				 fd == -ENOENT ? "is missing" : strerror(-fd));
-	rc = image_store_add_layer(import->store, &chain, &config->diff_ids[which], fd, import->cancel, error);
+	rc = image_store_add_layer(import->store, &chain, &config->diff_ids[which], fd,
+				   import->cancel, error);
 	return rc;
 }

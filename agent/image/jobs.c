@@ -60,10 +60,11 @@ static void *work(void *arg)
 	struct image_job_result result = {0};
 
 	if (job->fd >= 0)
-		result.rc = image_load(store, job->fd, &progress, &job->cancel, &result.loaded, &result.error);
+		result.rc = image_load(store, job->fd, &progress, &job->cancel, &result.loaded,
+				       &result.error);
 	else
-		result.rc = image_pull(store, &job->reference, job->options, &progress, &job->cancel,
-				       &result.digest, &result.fresh, &result.error);
+		result.rc = image_pull(store, &job->reference, job->options, &progress,
+				       &job->cancel, &result.digest, &result.fresh, &result.error);
 	pthread_mutex_lock(&job->lock);
 	job->result = result;
 	job->over = true;
@@ -97,7 +98,8 @@ static void start_waiting(struct image_jobs *jobs)
 	     job = job->next) {
 		if (job->running || job->over)
 			continue;
-		const int rc = job->cancel ? ECANCELED : pthread_create(&job->thread, NULL, work, job);
+		const int rc =
+		    job->cancel ? ECANCELED : pthread_create(&job->thread, NULL, work, job);
 		if (!rc) {
 			job->running = true;
 			jobs->running++;
@@ -193,8 +195,8 @@ static int enqueue(struct image_jobs *jobs, const struct image_job *like, struct
 }
 
 int image_jobs_pull(struct image_jobs *jobs, const struct reference *reference,
-		    const struct registry_options *options, const struct image_job_callbacks *callbacks,
-		    struct image_job **job)
+		    const struct registry_options *options,
+		    const struct image_job_callbacks *callbacks, struct image_job **job)
 {
 	const struct image_job like = {
 	    .reference = *reference, .options = options, .fd = -1, .callbacks = *callbacks};

@@ -27,7 +27,8 @@ struct stream {
 static la_ssize_t read_tar(struct archive *archive, void *arg, const void **bytes)
 {
 	struct stream *stream = arg;
-	const la_ssize_t got = archive_read_data(stream->outer, stream->block, sizeof(stream->block));
+	const la_ssize_t got =
+	    archive_read_data(stream->outer, stream->block, sizeof(stream->block));
 
 	if (got < 0) {
 		archive_set_error(archive, EBADMSG, "%s", archive_error_string(stream->outer));
@@ -60,7 +61,8 @@ static int open_outer(struct stream *stream, int blob, struct error *error)
 	if (archive_read_open_fd(outer, blob, BLOCK) != ARCHIVE_OK ||
 	    archive_read_next_header(outer, &entry) != ARCHIVE_OK)
 		return error_set(error, -EBADMSG, "layer: cannot be unpacked: %s",
-				 archive_error_string(outer) ? archive_error_string(outer) : "it is empty");
+				 archive_error_string(outer) ? archive_error_string(outer)
+							     : "it is empty");
 	return 0;
 }
 
@@ -72,8 +74,8 @@ static int open_inner(struct stream *stream, struct error *error)
 		return error_set(error, -ENOMEM, "out of memory");
 	archive_read_support_format_tar(inner);
 	if (archive_read_open(inner, stream, NULL, read_tar, NULL) != ARCHIVE_OK)
-		return error_set(error, stream->too_large ? -EFBIG : -EBADMSG, "layer: is no tar: %s",
-				 archive_error_string(inner));
+		return error_set(error, stream->too_large ? -EFBIG : -EBADMSG,
+				 "layer: is no tar: %s", archive_error_string(inner));
 	return 0;
 }
 
@@ -84,12 +86,14 @@ static int unpack_entries(struct stream *stream, int root, const struct layer_li
 	uint64_t entries = 0;
 	int rc;
 
-	while ((rc = archive_read_next_header(stream->inner, &entry)) == ARCHIVE_OK || rc == ARCHIVE_WARN) {
+	while ((rc = archive_read_next_header(stream->inner, &entry)) == ARCHIVE_OK ||
+	       rc == ARCHIVE_WARN) {
 		if (limits->cancel && *limits->cancel)
 			return error_set(error, -ECANCELED, "canceled");
 		if (++entries > limits->entries)
 			return error_set(error, -EFBIG, "layer: holds more files than images may");
-		rc = layer_entry_make(root, stream->inner, entry, bytes_left, limits->cancel, error);
+		rc =
+		    layer_entry_make(root, stream->inner, entry, bytes_left, limits->cancel, error);
 		if (rc < 0)
 			return rc;
 	}

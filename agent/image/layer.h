@@ -2,16 +2,16 @@
 #ifndef FL_IMAGE_LAYER_H
 #define FL_IMAGE_LAYER_H
 /*
- * Unpacks one layer (a tar, maybe packed by gzip, zstd, xz or bzip2) into an empty folder, in the form that
- * overlayfs takes as a lower folder:
+ * Unpacks one layer (a tar, maybe packed by gzip, zstd, xz or bzip2) into an empty folder, in the
+ *form that overlayfs takes as a lower folder:
  *
  *	.wh.NAME        -> a character device 0:0 called NAME: NAME of the layers below is gone
  *	.wh..wh..opq    -> trusted.overlay.opaque=y on its folder: all of it below is gone
  *
- * (image-spec layer.md; kernel, overlayfs.rst). What a layer may do is bounded: "..", device nodes and
- * malformed names are refused; an absolute path begins at the layer's own root; symbolic links lead inside
- * it (tree.h); only security.capability and user.* attributes are kept, for trusted.overlay.* would steer
- * the mount itself.
+ * (image-spec layer.md; kernel, overlayfs.rst). What a layer may do is bounded: "..", device nodes
+ *and malformed names are refused; an absolute path begins at the layer's own root; symbolic links
+ *lead inside it (tree.h); only security.capability and user.* attributes are kept, for
+ *trusted.overlay.* would steer the mount itself.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -55,7 +55,8 @@ const char *layer_whiteout(const char *name, bool *opaque, bool *invalid)
 	if (strncmp(name, ".wh.", 4) != 0)
 		return NULL;
 	*opaque = !strcmp(name, ".wh..wh..opq");
-	*invalid = !name[4] || !strcmp(name + 4, ".") || !strcmp(name + 4, "..") || strchr(name, '/');
+	*invalid =
+	    !name[4] || !strcmp(name + 4, ".") || !strcmp(name + 4, "..") || strchr(name, '/');
 	return name + 4;
 }
 
@@ -98,8 +99,9 @@ static int make_whiteout(const struct making *at, const char *hidden)
 }
 
 /*
- * Takes away what another entry of this layer left under the name. A folder over a folder is the same
- * folder. *hidden: it was a whiteout, so a folder that takes its place hides what is below too.
+ * Takes away what another entry of this layer left under the name. A folder over a folder is the
+ * same folder. *hidden: it was a whiteout, so a folder that takes its place hides what is below
+ * too.
  */
 static int make_room(const struct making *at, bool folder, bool *hidden)
 {
@@ -127,7 +129,8 @@ static int copy_content(const struct making *at, int fd)
 		if (at->cancel && *at->cancel)
 			return error_set(at->error, -ECANCELED, "canceled");
 		if (length > *at->bytes_left || offset < 0)
-			return error_set(at->error, -EFBIG, "layer: %.200s: it is larger than images may be",
+			return error_set(at->error, -EFBIG,
+					 "layer: %.200s: it is larger than images may be",
 					 at->path);
 		*at->bytes_left -= length;
 		for (const char *bytes = block; length;) {
@@ -179,7 +182,8 @@ static int make_hard_link(const struct making *at, const char *to)
 	AUTO_FD int folder = tree_open(at->root, slash ? target : "/", O_PATH | O_DIRECTORY, 0);
 	const char *name = slash ? slash + 1 : target;
 	if (folder < 0 || fstatat(folder, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_set(at->error, -EINVAL, "layer: %.200s: is a hard link to what is not in the layer",
+		return error_set(at->error, -EINVAL,
+				 "layer: %.200s: is a hard link to what is not in the layer",
 				 at->path);
 	if (!S_ISREG(stat.st_mode) && !S_ISLNK(stat.st_mode))
 		return refuse(at, "is a hard link to something that is no file");
@@ -195,11 +199,13 @@ static int set_attributes(const struct making *at)
 
 	if (!archive_entry_xattr_reset(at->entry))
 		return 0;
-	AUTO_FD int fd = openat(at->parent, at->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO_FD int fd =
+	    openat(at->parent, at->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return fail(at, "cannot open it");
 	while (archive_entry_xattr_next(at->entry, &name, &value, &length) == ARCHIVE_OK) {
-		const bool kept = !strcmp(name, "security.capability") || !strncmp(name, "user.", 5);
+		const bool kept =
+		    !strcmp(name, "security.capability") || !strncmp(name, "user.", 5);
 		if (!kept)
 			continue;
 		if (length > LAYER_XATTR_MAX)
@@ -226,7 +232,8 @@ static int set_metadata(const struct making *at, mode_t type)
 		if (rc < 0)
 			return rc;
 	}
-	/* After the owner: changing that takes the set-user-ID bit away. Its name is no link: we made it. */
+	/* After the owner: changing that takes the set-user-ID bit away. Its name is no link: we
+	 * made it. */
 	if (type != S_IFLNK &&
 	    fchmodat(at->parent, at->name, archive_entry_perm(at->entry) & 07777, 0) < 0)
 		return fail(at, "cannot set its mode");
@@ -251,7 +258,9 @@ static int make_object(const struct making *at, mode_t type, bool hidden)
 			return refuse(at, "is a symbolic link to nothing");
 		return symlinkat(target, at->parent, at->name) < 0 ? fail(at, "cannot make it") : 0;
 	case S_IFIFO:
-		return mknodat(at->parent, at->name, S_IFIFO | 0600, 0) < 0 ? fail(at, "cannot make it") : 0;
+		return mknodat(at->parent, at->name, S_IFIFO | 0600, 0) < 0
+			   ? fail(at, "cannot make it")
+			   : 0;
 	case S_IFCHR:
 	case S_IFBLK:
 		return refuse(at, "is a device node, which images may not hold");
@@ -297,13 +306,19 @@ static int set_root(struct making *at)
 	return at->parent < 0 ? fail(at, "cannot open it") : set_metadata(at, S_IFDIR);
 }
 
-int layer_entry_make(int root, struct archive *tar, struct archive_entry *entry, uint64_t *bytes_left,
-		     const volatile bool *cancel, struct error *error)
+int layer_entry_make(int root, struct archive *tar, struct archive_entry *entry,
+		     uint64_t *bytes_left, const volatile bool *cancel, struct error *error)
 {
 	const char *given = archive_entry_pathname(entry);
 	char path[PATH_MAX], folder[PATH_MAX];
-	struct making at = {.root = root, .parent = -1, .path = path, .tar = tar, .entry = entry,
-			    .bytes_left = bytes_left, .cancel = cancel, .error = error};
+	struct making at = {.root = root,
+			    .parent = -1,
+			    .path = path,
+			    .tar = tar,
+			    .entry = entry,
+			    .bytes_left = bytes_left,
+			    .cancel = cancel,
+			    .error = error};
 	char *slash;
 	int rc = given ? layer_path_clean(given, path, sizeof(path)) : -EINVAL;
 

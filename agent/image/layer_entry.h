@@ -16,15 +16,15 @@
 int layer_path_clean(const char *path, char *out, size_t size);
 
 /*
- * What a whiteout hides ("name" of ".wh.name"); NULL: it is none. *opaque: it hides all of its folder.
- * *invalid: it looks like one but hides nothing that may be hidden.
+ * What a whiteout hides ("name" of ".wh.name"); NULL: it is none. *opaque: it hides all of its
+ * folder. *invalid: it looks like one but hides nothing that may be hidden.
  */
 const char *layer_whiteout(const char *name, bool *opaque, bool *invalid);
 
 /*
- * Makes the entry below root. bytes_left counts down what may still be written. -EPERM: it is something
- * that layers may not hold.
+ * Makes the entry below root. bytes_left counts down what may still be written. -EPERM: it is
+ * something that layers may not hold.
  */
-int layer_entry_make(int root, struct archive *tar, struct archive_entry *entry, uint64_t *bytes_left,
-		     const volatile bool *cancel, struct error *error);
+int layer_entry_make(int root, struct archive *tar, struct archive_entry *entry,
+		     uint64_t *bytes_left, const volatile bool *cancel, struct error *error);
 #endif

@@ -16,7 +16,8 @@
 int layers_open(struct layers *layers, char *folder, struct error *error)
 {
 	AUTO_FREE char *path = NULL;
-	const int rc = asprintf(&path, "%s/layers", folder) < 0 ? -ENOMEM : durable_make_folder(path, 0700);
+	const int rc =
+	    asprintf(&path, "%s/layers", folder) < 0 ? -ENOMEM : durable_make_folder(path, 0700);
 
 	if (rc < 0)
 		return error_set(error, rc, "%s/layers: %s", folder, strerror(-rc));
@@ -51,8 +52,8 @@ bool layers_have(const struct layers *layers, const struct digest *chain, uint64
 }
 
 /* The two things in a layer's folder, synced with all that was written for it. */
-static int fill(const char *folder, const struct digest *chain, const struct digest *diff_id, int blob,
-		const volatile bool *cancel, struct error *error)
+static int fill(const char *folder, const struct digest *chain, const struct digest *diff_id,
+		int blob, const volatile bool *cancel, struct error *error)
 {
 	const struct layer_limits limits = {LAYER_UNPACKED_MAX, LAYER_ENTRIES_MAX, cancel};
 	struct layer_result result;
@@ -95,8 +96,9 @@ static int give_name(const struct layers *layers, const char *from, const struct
 	return rc < 0 ? error_set(error, rc, "%s: %s", to, strerror(-rc)) : 0;
 }
 
-int layers_add(const struct layers *layers, const struct digest *chain, const struct digest *diff_id,
-	       int blob, const volatile bool *cancel, struct error *error)
+int layers_add(const struct layers *layers, const struct digest *chain,
+	       const struct digest *diff_id, int blob, const volatile bool *cancel,
+	       struct error *error)
 {
 	AUTO_FREE char *beside = NULL;
 	int rc;

@@ -28,7 +28,8 @@ static int install(const struct import *import, const struct found *found, json_
 	if (rc < 0)
 		return rc;
 	if (config.layer_count != found->layer_count)
-		rc = error_set(error, -EINVAL, "invalid manifest, layers length mismatch: expected %u, got %u",
+		rc = error_set(error, -EINVAL,
+			       "invalid manifest, layers length mismatch: expected %u, got %u",
 			       found->layer_count, config.layer_count);
 	for (unsigned int i = 0; !rc && i < found->layer_count; i++) {
 		char id[13];
@@ -48,7 +49,8 @@ static int install(const struct import *import, const struct found *found, json_
 		json_array_append_new(loaded, json_sprintf("Loaded image: %s", name));
 	}
 	if (!rc && !found->name_count)
-		json_array_append_new(loaded, json_sprintf("Loaded image ID: %s", found->config.text));
+		json_array_append_new(loaded,
+				      json_sprintf("Loaded image ID: %s", found->config.text));
 	return rc;
 }
 
@@ -67,7 +69,8 @@ static int find_file(const struct archive_files *files, const char *path, struct
 	const struct digest *digest = path ? archive_files_find(files, path) : NULL;
 
 	if (!digest)
-		return error_set(error, -EINVAL, "archive: manifest.json names %.200s, which is not there",
+		return error_set(error, -EINVAL,
+				 "archive: manifest.json names %.200s, which is not there",
 				 path ? path : "a file without a name");
 	*out = *digest;
 	return 0;
@@ -77,7 +80,8 @@ static int find_file(const struct archive_files *files, const char *path, struct
 static int read_saved(const struct archive_files *files, const json_t *json, struct found *found,
 		      struct error *error)
 {
-	const json_t *layers = json_object_get(json, "Layers"), *names = json_object_get(json, "RepoTags"), *item;
+	const json_t *layers = json_object_get(json, "Layers"),
+		     *names = json_object_get(json, "RepoTags"), *item;
 	size_t i;
 	int rc = find_file(files, json_text(json, "Config"), &found->config, error);
 
@@ -98,10 +102,11 @@ static int read_saved(const struct archive_files *files, const json_t *json, str
 	return rc;
 }
 
-static int load_saved(const struct import *import, const struct archive_files *files, json_t *loaded,
-		      struct error *error)
+static int load_saved(const struct import *import, const struct archive_files *files,
+		      json_t *loaded, struct error *error)
 {
-	AUTO_JSON json_t *list = archive_files_json(import, files, "manifest.json", IMAGE_MANIFEST_MAX, error);
+	AUTO_JSON json_t *list =
+	    archive_files_json(import, files, "manifest.json", IMAGE_MANIFEST_MAX, error);
 	const json_t *json;
 	size_t i;
 
@@ -120,8 +125,8 @@ static int load_saved(const struct import *import, const struct archive_files *f
 }
 
 /* Follows an index to the manifest for this machine; it is one blob to the next. */
-static int read_manifest(const struct import *import, struct descriptor *at, struct manifest *manifest,
-			 struct error *error)
+static int read_manifest(const struct import *import, struct descriptor *at,
+			 struct manifest *manifest, struct error *error)
 {
 	const struct platform platform = platform_of_host();
 	enum manifest_kind kind = MANIFEST_INDEX;
@@ -130,8 +135,8 @@ static int read_manifest(const struct import *import, struct descriptor *at, str
 		AUTO_FREE char *bytes = NULL;
 		struct descriptor next;
 		size_t length;
-		int rc = blobs_read_all(image_store_blobs(import->store), &at->digest, IMAGE_MANIFEST_MAX,
-					&bytes, &length);
+		int rc = blobs_read_all(image_store_blobs(import->store), &at->digest,
+					IMAGE_MANIFEST_MAX, &bytes, &length);
 		if (rc < 0)
 			return error_set(error, rc, "archive: manifest %s: %s", at->digest.text,
 					 rc == -ENOENT ? "is missing" : strerror(-rc));
@@ -155,7 +160,8 @@ static int load_layout_image(const struct import *import, const json_t *entry, j
 
 	name = name ? name : json_text(notes, "org.opencontainers.image.ref.name");
 	if (!digest_parse(json_text(entry, "digest"), &at.digest))
-		return error_set(error, -EINVAL, "archive: index.json: digest is not a sha256 digest");
+		return error_set(error, -EINVAL,
+				 "archive: index.json: digest is not a sha256 digest");
 	rc = read_manifest(import, &at, &manifest, error);
 	rc = rc < 0 || !name ? rc : add_name(&found, name, error);
 	if (rc < 0)
@@ -168,17 +174,19 @@ static int load_layout_image(const struct import *import, const json_t *entry, j
 	return install(import, &found, loaded, error);
 }
 
-static int load_layout(const struct import *import, const struct archive_files *files, json_t *loaded,
-		       struct error *error)
+static int load_layout(const struct import *import, const struct archive_files *files,
+		       json_t *loaded, struct error *error)
 {
-	AUTO_JSON json_t *root = archive_files_json(import, files, "index.json", IMAGE_MANIFEST_MAX, error);
+	AUTO_JSON json_t *root =
+	    archive_files_json(import, files, "index.json", IMAGE_MANIFEST_MAX, error);
 	const json_t *list = json_object_get(root, "manifests"), *entry;
 	size_t i;
 
 	if (!root)
 		return error->code;
 	if (!json_is_array(list) || json_array_size(list) > IMAGE_INDEX_ENTRIES_MAX)
-		return error_set(error, -EINVAL, "archive: index.json: manifests is not a list, or too long");
+		return error_set(error, -EINVAL,
+				 "archive: index.json: manifests is not a list, or too long");
 	json_array_foreach (list, i, entry) {
 		const int rc = load_layout_image(import, entry, loaded, error);
 		if (rc < 0)
@@ -199,8 +207,9 @@ static int load(const struct import *import, int fd, json_t *loaded, struct erro
 	else if (archive_files_find(&files, "index.json"))
 		rc = load_layout(import, &files, loaded, error);
 	else
-		rc = error_set(error, -EINVAL,
-			       "archive: has neither manifest.json (docker save) nor index.json (OCI layout)");
+		rc = error_set(
+		    error, -EINVAL,
+		    "archive: has neither manifest.json (docker save) nor index.json (OCI layout)");
 	archive_files_release(&files);
 	return rc;
 }
@@ -208,7 +217,8 @@ static int load(const struct import *import, int fd, json_t *loaded, struct erro
 int image_load(struct image_store *store, int fd, const struct import_progress *progress,
 	       const volatile bool *cancel, json_t **loaded, struct error *error)
 {
-	const struct import import = {store, progress ? *progress : (struct import_progress){0}, cancel};
+	const struct import import = {store, progress ? *progress : (struct import_progress){0},
+				      cancel};
 	AUTO_JSON json_t *list = json_array();
 	struct error own;
 	int rc;

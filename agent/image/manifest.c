@@ -13,7 +13,7 @@ struct platform platform_of_host(void)
 	static const struct {
 		const char *machine, *architecture, *variant;
 	} known[] = {
-	    {"x86_64", "amd64", ""},	{"aarch64", "arm64", "v8"},  {"armv7l", "arm", "v7"},
+	    {"x86_64", "amd64", ""},    {"aarch64", "arm64", "v8"}, {"armv7l", "arm", "v7"},
 	    {"riscv64", "riscv64", ""}, {"ppc64le", "ppc64le", ""}, {"s390x", "s390x", ""},
 	};
 	struct platform platform = {.os = "linux"};
@@ -38,9 +38,11 @@ static int parse_descriptor(const json_t *json, const char *what, uint64_t size_
 	const json_int_t size = json_number_or(json, "size", -1);
 
 	if (!digest_parse(json_text(json, "digest"), &out->digest))
-		return error_set(error, -EINVAL, "manifest: %s: digest is not a sha256 digest", what);
+		return error_set(error, -EINVAL, "manifest: %s: digest is not a sha256 digest",
+				 what);
 	if (size < 0 || (uint64_t)size > size_max)
-		return error_set(error, -EINVAL, "manifest: %s: size is missing or out of bounds", what);
+		return error_set(error, -EINVAL, "manifest: %s: size is missing or out of bounds",
+				 what);
 	out->size_bytes = (uint64_t)size;
 	return 0;
 }
@@ -58,7 +60,8 @@ static int parse_image(const json_t *root, struct manifest *out, struct error *e
 	if (!json_is_array(layers))
 		return error_set(error, -EINVAL, "manifest: layers is not a list");
 	if (json_array_size(layers) > IMAGE_LAYERS_MAX)
-		return error_set(error, -EINVAL, "manifest: has %zu layers; at most %d can be mounted",
+		return error_set(error, -EINVAL,
+				 "manifest: has %zu layers; at most %d can be mounted",
 				 json_array_size(layers), IMAGE_LAYERS_MAX);
 	json_array_foreach (layers, i, layer) {
 		char what[32];
@@ -85,7 +88,8 @@ static int fits(const json_t *entry, const struct platform *wanted)
 
 	if (!platform) /* an OCI layout of one image need not say */
 		return 1;
-	if (!same(platform, "os", wanted->os) || !same(platform, "architecture", wanted->architecture))
+	if (!same(platform, "os", wanted->os) ||
+	    !same(platform, "architecture", wanted->architecture))
 		return 0;
 	if (!json_text(platform, "variant"))
 		return wanted->variant[0] ? 2 : 3;
@@ -110,9 +114,10 @@ static int parse_index(const json_t *root, const struct platform *platform, stru
 		}
 	}
 	if (!best)
-		return error_set(error, -ENOENT, "no matching manifest for %s/%s%s%s in the manifest list entries",
-				 platform->os, platform->architecture, platform->variant[0] ? "/" : "",
-				 platform->variant);
+		return error_set(error, -ENOENT,
+				 "no matching manifest for %s/%s%s%s in the manifest list entries",
+				 platform->os, platform->architecture,
+				 platform->variant[0] ? "/" : "", platform->variant);
 	return parse_descriptor(best, "manifests", IMAGE_MANIFEST_MAX, out, error);
 }
 
@@ -125,14 +130,17 @@ int manifest_parse(const char *bytes, size_t length, const struct platform *plat
 	int rc;
 
 	if (length > IMAGE_MANIFEST_MAX)
-		return error_set(error, -EFBIG, "manifest: is larger than %d MiB", IMAGE_MANIFEST_MAX >> 20);
+		return error_set(error, -EFBIG, "manifest: is larger than %d MiB",
+				 IMAGE_MANIFEST_MAX >> 20);
 	root = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &at);
 	if (!json_is_object(root))
-		return error_set(error, -EINVAL, "manifest: is no JSON object: %s", root ? "" : at.text);
+		return error_set(error, -EINVAL, "manifest: is no JSON object: %s",
+				 root ? "" : at.text);
 	if (json_number_or(root, "schemaVersion", 2) != 2)
-		return error_set(error, -ENOTSUP,
-				 "manifest: schema version 1 images are not supported; push it again with "
-				 "a newer docker");
+		return error_set(
+		    error, -ENOTSUP,
+		    "manifest: schema version 1 images are not supported; push it again with "
+		    "a newer docker");
 	if (json_is_array(json_object_get(root, "manifests"))) {
 		rc = parse_index(root, platform, chosen, error);
 		*kind = rc < 0 ? *kind : MANIFEST_INDEX;

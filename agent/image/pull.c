@@ -25,7 +25,8 @@ static int take(void *arg, const void *bytes, size_t length, struct error *error
 
 	if (!rc && fetch->writer.size_bytes - fetch->said_bytes >= SAY_EVERY) {
 		fetch->said_bytes = fetch->writer.size_bytes;
-		import_say(fetch->import, fetch->id, "Downloading", fetch->said_bytes, fetch->size_bytes);
+		import_say(fetch->import, fetch->id, "Downloading", fetch->said_bytes,
+			   fetch->size_bytes);
 	}
 	return rc;
 }
@@ -40,21 +41,24 @@ static int fetch_blob(const struct import *import, struct registry *registry,
 	if (blobs_have(image_store_blobs(import->store), &descriptor->digest))
 		return 0;
 	snprintf(fetch.id, sizeof(fetch.id), "%.12s", digest_hex(&descriptor->digest));
-	rc = blob_begin(&fetch.writer, image_store_blobs(import->store), descriptor->size_bytes, error);
+	rc = blob_begin(&fetch.writer, image_store_blobs(import->store), descriptor->size_bytes,
+			error);
 	if (rc < 0)
 		return rc;
 	rc = registry_blob(registry, &descriptor->digest, take, &fetch, error);
 	if (!rc && fetch.writer.size_bytes != descriptor->size_bytes)
-		rc = error_set(error, -EBADMSG,
-			       "blob %s: the registry sent %" PRIu64 " bytes where the manifest says %" PRIu64,
-			       descriptor->digest.text, fetch.writer.size_bytes, descriptor->size_bytes);
+		rc = error_set(
+		    error, -EBADMSG,
+		    "blob %s: the registry sent %" PRIu64 " bytes where the manifest says %" PRIu64,
+		    descriptor->digest.text, fetch.writer.size_bytes, descriptor->size_bytes);
 	if (!rc)
 		return blob_commit(&fetch.writer, &descriptor->digest, &made, error);
 	blob_drop(&fetch.writer);
 	return rc;
 }
 
-/* From a tag, maybe through an index, to the manifest for this machine. *named: what the tag stands for. */
+/* From a tag, maybe through an index, to the manifest for this machine. *named: what the tag stands
+ * for. */
 static int fetch_manifest(struct registry *registry, const struct reference *reference,
 			  struct manifest *manifest, struct digest *named, struct error *error)
 {
@@ -72,7 +76,9 @@ static int fetch_manifest(struct registry *registry, const struct reference *ref
 		int rc = registry_manifest(registry, version, &bytes, &length, &digest, error);
 		if (!rc && !depth)
 			*named = digest;
-		rc = rc < 0 ? rc : manifest_parse(bytes, length, &platform, &kind, manifest, &chosen, error);
+		rc = rc < 0 ? rc
+			    : manifest_parse(bytes, length, &platform, &kind, manifest, &chosen,
+					     error);
 		if (rc < 0 || kind == MANIFEST_IMAGE)
 			return rc;
 		snprintf(version, sizeof(version), "%s", chosen.digest.text);
@@ -81,11 +87,12 @@ static int fetch_manifest(struct registry *registry, const struct reference *ref
 }
 
 static int fetch_layers(const struct import *import, struct registry *registry,
-			const struct manifest *manifest, const struct image_config *config, bool *fresh,
-			struct error *error)
+			const struct manifest *manifest, const struct image_config *config,
+			bool *fresh, struct error *error)
 {
 	if (config->layer_count != manifest->layer_count)
-		return error_set(error, -EINVAL, "invalid manifest, layers length mismatch: expected %u, got %u",
+		return error_set(error, -EINVAL,
+				 "invalid manifest, layers length mismatch: expected %u, got %u",
 				 manifest->layer_count, config->layer_count);
 	for (unsigned int i = 0; i < manifest->layer_count; i++) {
 		const struct descriptor *layer = &manifest->layers[i];
@@ -110,8 +117,8 @@ static int fetch_layers(const struct import *import, struct registry *registry,
 	return 0;
 }
 
-static int add(const struct import *import, const struct reference *reference, const struct digest *config,
-	       const struct digest *named, struct error *error)
+static int add(const struct import *import, const struct reference *reference,
+	       const struct digest *config, const struct digest *named, struct error *error)
 {
 	struct reference names[2] = {*reference, *reference};
 
@@ -119,11 +126,13 @@ static int add(const struct import *import, const struct reference *reference, c
 	names[0].digest = *named;
 	names[1].digest.text[0] = '\0';
 	/* What was asked for by digest has no tag: a tag may mean another image by now. */
-	return image_store_add(import->store, config, NULL, names, reference->digest.text[0] ? 1 : 2, error);
+	return image_store_add(import->store, config, NULL, names,
+			       reference->digest.text[0] ? 1 : 2, error);
 }
 
-static int pull(const struct import *import, struct registry *registry, const struct reference *reference,
-		struct digest *digest, bool *fresh, struct error *error)
+static int pull(const struct import *import, struct registry *registry,
+		const struct reference *reference, struct digest *digest, bool *fresh,
+		struct error *error)
 {
 	struct manifest manifest;
 	struct image_config config;
@@ -149,7 +158,8 @@ int image_pull(struct image_store *store, const struct reference *reference,
 	       const struct registry_options *options, const struct import_progress *progress,
 	       const volatile bool *cancel, struct digest *digest, bool *fresh, struct error *error)
 {
-	const struct import import = {store, progress ? *progress : (struct import_progress){0}, cancel};
+	const struct import import = {store, progress ? *progress : (struct import_progress){0},
+				      cancel};
 	struct registry *registry;
 	bool any = false;
 	int rc = registry_open(reference, options, cancel, &registry, error);

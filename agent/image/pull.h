@@ -5,10 +5,12 @@
 #include "registry.h"
 
 /*
- * Fetches what is missing, verifies every digest and size on the way, and names the image: by its tag, and by
- * the digest of what the tag stood for. *digest: that digest; *fresh: something was new. Blocks.
+ * Fetches what is missing, verifies every digest and size on the way, and names the image: by its
+ * tag, and by the digest of what the tag stood for. *digest: that digest; *fresh: something was
+ * new. Blocks.
  */
 int image_pull(struct image_store *store, const struct reference *reference,
 	       const struct registry_options *options, const struct import_progress *progress,
-	       const volatile bool *cancel, struct digest *digest, bool *fresh, struct error *error);
+	       const volatile bool *cancel, struct digest *digest, bool *fresh,
+	       struct error *error);
 #endif

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOWER "abcdefghijklmnopqrstuvwxyz0123456789"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define LOWER          "abcdefghijklmnopqrstuvwxyz0123456789"
+#define UPPER          "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DOMAIN_DEFAULT "docker.io"
 
 static int invalid(struct error *error)
@@ -14,7 +14,8 @@ static int invalid(struct error *error)
 	return error_set(error, -EINVAL, "invalid reference format");
 }
 
-/* One part of a path: lower-case words, joined by one dot, one or two underscores, or any dashes. */
+/* One part of a path: lower-case words, joined by one dot, one or two underscores, or any dashes.
+ */
 static bool is_component(const char *text, size_t length)
 {
 	size_t at = 0;
@@ -103,15 +104,16 @@ static int split_name(const char *name, struct reference *out, struct error *err
 		return invalid(error);
 	memcpy(out->domain, domain, domain_length);
 	out->domain[domain_length] = '\0';
-	length = snprintf(out->path, sizeof(out->path), "%s%s",
-			  !strcmp(out->domain, DOMAIN_DEFAULT) && !strchr(path, '/') ? "library/" : "",
-			  path);
+	length = snprintf(
+	    out->path, sizeof(out->path), "%s%s",
+	    !strcmp(out->domain, DOMAIN_DEFAULT) && !strchr(path, '/') ? "library/" : "", path);
 	if ((size_t)length + domain_length + 1 > 255)
-		return error_set(error, -EINVAL, "repository name must not be more than 255 characters");
-	if (path[strcspn(path, UPPER)])
 		return error_set(error, -EINVAL,
-				 "invalid reference format: repository name (%.100s) must be lowercase",
-				 path);
+				 "repository name must not be more than 255 characters");
+	if (path[strcspn(path, UPPER)])
+		return error_set(
+		    error, -EINVAL,
+		    "invalid reference format: repository name (%.100s) must be lowercase", path);
 	return is_domain(out->domain) && is_path(out->path) ? 0 : invalid(error);
 }
 
@@ -126,9 +128,10 @@ int reference_parse(const char *text, struct reference *out, struct error *error
 		return invalid(error);
 	strcpy(name, text);
 	if (strlen(name) == DIGEST_HEX && strspn(name, "0123456789abcdef") == DIGEST_HEX)
-		return error_set(error, -EINVAL,
-				 "invalid repository name (%s), cannot specify 64-byte hexadecimal strings",
-				 name);
+		return error_set(
+		    error, -EINVAL,
+		    "invalid repository name (%s), cannot specify 64-byte hexadecimal strings",
+		    name);
 	at = strchr(name, '@');
 	if (at) {
 		*at = '\0';
@@ -169,8 +172,8 @@ void reference_full(const struct reference *reference, char text[REFERENCE_TEXT]
 void reference_familiar_name(const struct reference *reference, char text[REFERENCE_TEXT])
 {
 	const bool hub = !strcmp(reference->domain, DOMAIN_DEFAULT);
-	const bool library = hub && !strncmp(reference->path, "library/", 8) &&
-			     !strchr(reference->path + 8, '/');
+	const bool library =
+	    hub && !strncmp(reference->path, "library/", 8) && !strchr(reference->path + 8, '/');
 
 	if (hub)
 		snprintf(text, REFERENCE_TEXT, "%s", reference->path + (library ? 8 : 0));

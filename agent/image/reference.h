@@ -2,7 +2,8 @@
 #ifndef FL_IMAGE_REFERENCE_H
 #define FL_IMAGE_REFERENCE_H
 /*
- * Names of images, by the grammar and the rules of distribution's reference package, which docker uses:
+ * Names of images, by the grammar and the rules of distribution's reference package, which docker
+ *uses:
  *
  *	nginx                     docker.io / library/nginx : latest
  *	user/app:2                docker.io / user/app      : 2
@@ -17,9 +18,9 @@
 #include "image_limits.h"
 
 struct reference {
-	char domain[256]; /* "docker.io", "127.0.0.1:5000" */
-	char path[256];	  /* "library/nginx" */
-	char tag[129];	  /* empty: none; a name with neither tag nor digest gets "latest" */
+	char domain[256];     /* "docker.io", "127.0.0.1:5000" */
+	char path[256];       /* "library/nginx" */
+	char tag[129];        /* empty: none; a name with neither tag nor digest gets "latest" */
 	struct digest digest; /* empty text: none */
 };
 

@@ -30,8 +30,8 @@ struct transfer {
 	size_t refusal_length;
 };
 
-static const char accept_manifests[] =
-    "Accept: " MEDIA_OCI_INDEX ", " MEDIA_OCI_MANIFEST ", " MEDIA_DOCKER_LIST ", " MEDIA_DOCKER_MANIFEST;
+static const char accept_manifests[] = "Accept: " MEDIA_OCI_INDEX ", " MEDIA_OCI_MANIFEST
+				       ", " MEDIA_DOCKER_LIST ", " MEDIA_DOCKER_MANIFEST;
 
 /* curl_global_init is not for many threads at once. */
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -111,7 +111,8 @@ static void set_options(struct registry *registry, const struct registry_options
 	if (options && options->user) {
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
 		curl_easy_setopt(curl, CURLOPT_USERNAME, options->user);
-		curl_easy_setopt(curl, CURLOPT_PASSWORD, options->password ? options->password : "");
+		curl_easy_setopt(curl, CURLOPT_PASSWORD,
+				 options->password ? options->password : "");
 	}
 }
 
@@ -119,7 +120,8 @@ int registry_open(const struct reference *reference, const struct registry_optio
 		  const volatile bool *cancel, struct registry **out, struct error *error)
 {
 	/* Docker's own registry answers under another name than images of it have. */
-	const char *host = strcmp(reference->domain, "docker.io") ? reference->domain : "registry-1.docker.io";
+	const char *host =
+	    strcmp(reference->domain, "docker.io") ? reference->domain : "registry-1.docker.io";
 	struct registry *registry = calloc(1, sizeof(*registry));
 
 	pthread_once(&curl_once, curl_begin);
@@ -159,8 +161,8 @@ static void readable(const char *code, char *out, size_t size)
 	out[i] = '\0';
 }
 
-int registry_refusal(const struct reference *reference, long status, const char *body, size_t length,
-		     struct error *error)
+int registry_refusal(const struct reference *reference, long status, const char *body,
+		     size_t length, struct error *error)
 {
 	AUTO_JSON json_t *root = json_loadb(body, length, 0, NULL);
 	const json_t *first = json_array_get(json_object_get(root, "errors"), 0);
@@ -169,19 +171,26 @@ int registry_refusal(const struct reference *reference, long status, const char 
 
 	reference_familiar_name(reference, name);
 	reference_familiar(reference, full);
-	code = code ? code : status == 404 ? "NOT_FOUND" : status == 401 ? "UNAUTHORIZED" : "UNKNOWN";
+	code = code            ? code
+	       : status == 404 ? "NOT_FOUND"
+	       : status == 401 ? "UNAUTHORIZED"
+			       : "UNKNOWN";
 	message = message ? message : "the registry said no more";
 	readable(code, words, sizeof(words));
 	if (!strcmp(code, "MANIFEST_UNKNOWN") || !strcmp(code, "NOT_FOUND"))
-		return error_set(error, -ENOENT, "manifest for %s not found: %s: %.100s", full, words, message);
+		return error_set(error, -ENOENT, "manifest for %s not found: %s: %.100s", full,
+				 words, message);
 	if (!strcmp(code, "NAME_UNKNOWN"))
-		return error_set(error, -ENOENT, "repository %s not found: %s: %.100s", name, words, message);
+		return error_set(error, -ENOENT, "repository %s not found: %s: %.100s", name, words,
+				 message);
 	if (!strcmp(code, "DENIED") || !strcmp(code, "UNAUTHORIZED"))
-		return error_set(error, -EACCES,
-				 "pull access denied for %s, repository does not exist or may require 'docker "
-				 "login': %s: %.100s",
-				 name, words, message);
-	return error_set(error, -EIO, "error parsing HTTP %ld response: %s: %.200s", status, words, message);
+		return error_set(
+		    error, -EACCES,
+		    "pull access denied for %s, repository does not exist or may require 'docker "
+		    "login': %s: %.100s",
+		    name, words, message);
+	return error_set(error, -EIO, "error parsing HTTP %ld response: %s: %.200s", status, words,
+			 message);
 }
 
 static int verdict(struct transfer *transfer, CURLcode code, const char *url)
@@ -199,24 +208,25 @@ static int verdict(struct transfer *transfer, CURLcode code, const char *url)
 	curl_easy_getinfo(registry->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200)
 		return 0;
-	return registry_refusal(&registry->reference, status, transfer->refusal, transfer->refusal_length,
-				transfer->error);
+	return registry_refusal(&registry->reference, status, transfer->refusal,
+				transfer->refusal_length, transfer->error);
 }
 
-static int get(struct registry *registry, const char *kind, const char *version, registry_sink *sink,
-	       void *arg, struct error *error)
+static int get(struct registry *registry, const char *kind, const char *version,
+	       registry_sink *sink, void *arg, struct error *error)
 {
 	struct transfer transfer = {.registry = registry, .sink = sink, .arg = arg, .error = error};
 	AUTO_FREE char *refusal = transfer.refusal = malloc(REGISTRY_ERROR_MAX);
 	AUTO_FREE char *url = NULL;
 
-	if (!refusal || asprintf(&url, "%s/v2/%s/%s/%s", registry->base, registry->reference.path, kind,
-				 version) < 0)
+	if (!refusal || asprintf(&url, "%s/v2/%s/%s/%s", registry->base, registry->reference.path,
+				 kind, version) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	registry->words[0] = '\0';
 	curl_easy_setopt(registry->curl, CURLOPT_URL, url);
 	curl_easy_setopt(registry->curl, CURLOPT_WRITEDATA, &transfer);
-	curl_easy_setopt(registry->curl, CURLOPT_HTTPHEADER, *kind == 'm' ? registry->accept : NULL);
+	curl_easy_setopt(registry->curl, CURLOPT_HTTPHEADER,
+			 *kind == 'm' ? registry->accept : NULL);
 	return verdict(&transfer, curl_easy_perform(registry->curl), url);
 }
 
@@ -231,7 +241,8 @@ static int keep(void *arg, const void *bytes, size_t length, struct error *error
 	char *larger;
 
 	if (length > IMAGE_MANIFEST_MAX - buffer->length)
-		return error_set(error, -EFBIG, "manifest: is larger than %d MiB", IMAGE_MANIFEST_MAX >> 20);
+		return error_set(error, -EFBIG, "manifest: is larger than %d MiB",
+				 IMAGE_MANIFEST_MAX >> 20);
 	larger = realloc(buffer->bytes, buffer->length + length);
 	if (!larger)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -251,7 +262,8 @@ int registry_manifest(struct registry *registry, const char *version, char **byt
 	if (!rc && (rc = digest_of(buffer.bytes, buffer.length, &seen)) < 0)
 		error_set(error, rc, "out of memory");
 	if (!rc && digest_parse(version, &wanted) && !digest_equal(&wanted, &seen))
-		rc = error_set(error, -EBADMSG, "manifest verification failed for digest %s", version);
+		rc = error_set(error, -EBADMSG, "manifest verification failed for digest %s",
+			       version);
 	if (rc < 0) {
 		free(buffer.bytes);
 		return rc;
@@ -262,8 +274,8 @@ int registry_manifest(struct registry *registry, const char *version, char **byt
 	return 0;
 }
 
-int registry_blob(struct registry *registry, const struct digest *digest, registry_sink *sink, void *arg,
-		  struct error *error)
+int registry_blob(struct registry *registry, const struct digest *digest, registry_sink *sink,
+		  void *arg, struct error *error)
 {
 	return get(registry, "blobs", digest->text, sink, arg, error);
 }

@@ -59,7 +59,8 @@ int store_load_image(struct image_store *store, struct image *image, struct erro
 	int rc = blobs_read_all(&store->blobs, &image->id, IMAGE_CONFIG_MAX, &bytes, &length);
 
 	if (rc < 0)
-		return error_set(error, rc, "image %s: its config: %s", image->id.text, strerror(-rc));
+		return error_set(error, rc, "image %s: its config: %s", image->id.text,
+				 strerror(-rc));
 	rc = image_config_parse(bytes, length, &image->config, error);
 	image->size_bytes = 0;
 	for (unsigned int i = 0; !rc && i < image->config.layer_count; i++) {
@@ -67,15 +68,15 @@ int store_load_image(struct image_store *store, struct image *image, struct erro
 		rc = i ? digest_chain(&image->chains[i - 1], diff, &image->chains[i])
 		       : (image->chains[0] = *diff, 0);
 		if (!rc && !layers_have(&store->layers, &image->chains[i], &size))
-			rc = error_set(error, -ENOENT, "image %s: layer %s is not there", image->id.text,
-				       diff->text);
+			rc = error_set(error, -ENOENT, "image %s: layer %s is not there",
+				       image->id.text, diff->text);
 		image->size_bytes += rc ? 0 : size;
 	}
 	return rc;
 }
 
-int image_store_open(const char *folder, struct image_store **out, struct image_store_report *report,
-		     struct error *error)
+int image_store_open(const char *folder, struct image_store **out,
+		     struct image_store_report *report, struct error *error)
 {
 	struct image_store *store = calloc(1, sizeof(*store));
 	struct image_store_report seen = {0};
@@ -189,7 +190,8 @@ struct image *store_find(struct image_store *store, const char *name, struct err
 
 	if (!reference_parse(name, &reference, NULL)) {
 		if (reference.digest.text[0])
-			reference.tag[0] = '\0'; /* the digest says which one; the tag is only a comment */
+			reference.tag[0] =
+			    '\0'; /* the digest says which one; the tag is only a comment */
 		reference_full(&reference, full);
 		image = find_name(store, full);
 	}
@@ -218,12 +220,14 @@ static int give_name(struct image_store *store, struct image *image, const struc
 	return 0;
 }
 
-static struct image *make_image(struct image_store *store, const struct digest *id, struct error *error)
+static struct image *make_image(struct image_store *store, const struct digest *id,
+				struct error *error)
 {
 	struct image *image;
 
 	if (store->image_count == IMAGE_IMAGES_MAX) {
-		error_set(error, -ENOSPC, "this node has %d images already; remove some", IMAGE_IMAGES_MAX);
+		error_set(error, -ENOSPC, "this node has %d images already; remove some",
+			  IMAGE_IMAGES_MAX);
 		return NULL;
 	}
 	image = calloc(1, sizeof(*image));
@@ -239,8 +243,9 @@ static struct image *make_image(struct image_store *store, const struct digest *
 	return store->images[store->image_count++] = image;
 }
 
-static int add(struct image_store *store, const struct digest *config, const struct digest *manifest,
-	       const struct reference *names, unsigned int name_count, struct error *error)
+static int add(struct image_store *store, const struct digest *config,
+	       const struct digest *manifest, const struct reference *names,
+	       unsigned int name_count, struct error *error)
 {
 	struct image *image = store_find_id(store, config);
 
@@ -257,8 +262,9 @@ static int add(struct image_store *store, const struct digest *config, const str
 	return store_index_write(store, error);
 }
 
-int image_store_add(struct image_store *store, const struct digest *config, const struct digest *manifest,
-		    const struct reference *names, unsigned int name_count, struct error *error)
+int image_store_add(struct image_store *store, const struct digest *config,
+		    const struct digest *manifest, const struct reference *names,
+		    unsigned int name_count, struct error *error)
 {
 	struct error own;
 	int rc;
@@ -299,14 +305,17 @@ static char *lower_of(const struct image *image)
 	char *at = text;
 
 	for (unsigned int i = image->config.layer_count; text && i--;)
-		at += sprintf(at, "%s%s/root", at == text ? "" : ":", layer_name_of(&image->chains[i]).text);
+		at += sprintf(at, "%s%s/root", at == text ? "" : ":",
+			      layer_name_of(&image->chains[i]).text);
 	return text;
 }
 
-static int pin(struct image_store *store, struct image *image, const char *owner, struct image_pin *out)
+static int pin(struct image_store *store, struct image *image, const char *owner,
+	       struct image_pin *out)
 {
 	const json_t *run = image_config_run(&image->config);
-	struct image_pin made = {.id = image->id, .config = json_deep_copy(run), .lower = lower_of(image)};
+	struct image_pin made = {
+	    .id = image->id, .config = json_deep_copy(run), .lower = lower_of(image)};
 
 	(void)store;
 	if (!made.lower || (run && !made.config) ||
@@ -319,8 +328,8 @@ static int pin(struct image_store *store, struct image *image, const char *owner
 	return 0;
 }
 
-int image_store_pin(struct image_store *store, const char *name, const char *owner, struct image_pin *out,
-		    struct error *error)
+int image_store_pin(struct image_store *store, const char *name, const char *owner,
+		    struct image_pin *out, struct error *error)
 {
 	struct image *image;
 	int rc = -ENOENT;

@@ -16,8 +16,9 @@ static json_t *encode_image(const struct image *image)
 
 	for (unsigned int i = 0; i < image->name_count; i++)
 		json_array_append_new(names, json_string(image->names[i]));
-	return json_pack("{s:s, s:s, s:I, s:o}", "id", image->id.text, "manifest", image->manifest.text,
-			 "tagged_s", (json_int_t)image->tagged_s, "names", names);
+	return json_pack("{s:s, s:s, s:I, s:o}", "id", image->id.text, "manifest",
+			 image->manifest.text, "tagged_s", (json_int_t)image->tagged_s, "names",
+			 names);
 }
 
 int store_index_write(struct image_store *store, struct error *error)
@@ -53,7 +54,8 @@ static int decode_image(struct image_store *store, const json_t *json, struct im
 	json_array_foreach (names, i, name) {
 		if (reference_parse(json_string_value(name), &parsed, NULL) < 0)
 			return -EINVAL;
-		const int rc = store_words_add(&image->names, &image->name_count, json_string_value(name));
+		const int rc =
+		    store_words_add(&image->names, &image->name_count, json_string_value(name));
 		if (rc < 0)
 			return rc;
 	}
@@ -98,7 +100,8 @@ static int put_aside(struct image_store *store, const char *path, struct image_s
 	return store_index_write(store, error);
 }
 
-int store_index_read(struct image_store *store, struct image_store_report *report, struct error *error)
+int store_index_read(struct image_store *store, struct image_store_report *report,
+		     struct error *error)
 {
 	AUTO_FREE char *path = NULL, *text = NULL;
 	AUTO_JSON json_t *root = NULL;

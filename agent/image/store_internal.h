@@ -8,13 +8,13 @@
 #include "store.h"
 
 struct image {
-	struct digest id;	/* of its config */
+	struct digest id;       /* of its config */
 	struct digest manifest; /* empty text: not known */
 	struct image_config config;
 	struct digest chains[IMAGE_LAYERS_MAX];
 	uint64_t size_bytes; /* of the files of all its layers */
 	int64_t tagged_s;    /* when it got a name last */
-	char **names;	     /* reference_full of each */
+	char **names;        /* reference_full of each */
 	unsigned int name_count;
 	char **owners; /* who pinned it */
 	unsigned int owner_count;
@@ -39,7 +39,8 @@ struct image *store_find_id(struct image_store *store, const struct digest *id);
 int store_load_image(struct image_store *store, struct image *image, struct error *error);
 void store_free_image(struct image *image);
 
-int store_index_read(struct image_store *store, struct image_store_report *report, struct error *error);
+int store_index_read(struct image_store *store, struct image_store_report *report,
+		     struct error *error);
 int store_index_write(struct image_store *store, struct error *error);
 void store_sweep(struct image_store *store);
 

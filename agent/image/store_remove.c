@@ -17,7 +17,8 @@ static bool names_in_two_repositories(const struct image *image)
 
 	for (unsigned int i = 1; i < image->name_count; i++) {
 		if (!reference_parse(image->names[0], &first, NULL) &&
-		    !reference_parse(image->names[i], &other, NULL) && !reference_same_name(&first, &other))
+		    !reference_parse(image->names[i], &other, NULL) &&
+		    !reference_same_name(&first, &other))
 			return true;
 	}
 	return false;
@@ -62,26 +63,30 @@ static bool has_tag(const struct image *image)
 	return false;
 }
 
-static int check(const struct image *image, const char *name, bool by_id, bool force, struct error *error)
+static int check(const struct image *image, const char *name, bool by_id, bool force,
+		 struct error *error)
 {
 	if (by_id && !force && names_in_two_repositories(image))
-		return error_set(error, -EBUSY,
-				 "conflict: unable to delete %.12s (must be forced) - image is referenced in "
-				 "multiple repositories",
-				 digest_hex(&image->id));
+		return error_set(
+		    error, -EBUSY,
+		    "conflict: unable to delete %.12s (must be forced) - image is referenced in "
+		    "multiple repositories",
+		    digest_hex(&image->id));
 	if (!image->owner_count)
 		return 0;
 	if (by_id)
-		return error_set(error, -EBUSY,
-				 "conflict: unable to delete %.12s (cannot be forced) - image is being used by "
-				 "running container %.12s",
-				 digest_hex(&image->id), image->owners[0]);
+		return error_set(
+		    error, -EBUSY,
+		    "conflict: unable to delete %.12s (cannot be forced) - image is being used by "
+		    "running container %.12s",
+		    digest_hex(&image->id), image->owners[0]);
 	if (image->name_count > 1 || force)
 		return 0;
-	return error_set(error, -EBUSY,
-			 "conflict: unable to remove repository reference \"%.300s\" (must force) - container "
-			 "%.12s is using its referenced image %.12s",
-			 name, image->owners[0], digest_hex(&image->id));
+	return error_set(
+	    error, -EBUSY,
+	    "conflict: unable to remove repository reference \"%.300s\" (must force) - container "
+	    "%.12s is using its referenced image %.12s",
+	    name, image->owners[0], digest_hex(&image->id));
 }
 
 static void take_name(struct image *image, const char *name, json_t *done)

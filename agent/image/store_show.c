@@ -46,14 +46,15 @@ json_t *image_store_list(struct image_store *store)
 	for (unsigned int i = 0; i < store->image_count; i++) {
 		const struct image *image = store->images[i];
 		json_array_append_new(
-		    list, json_pack("{s:I, s:I, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I}", "Containers",
-				    (json_int_t)-1, "Created",
-				    (json_int_t)seconds_of(json_text(image->config.json, "created")), "Id",
-				    image->id.text, "Labels", labels_of(image), "ParentId", "",
-				    "RepoDigests", names_of(image, true), "RepoTags",
-				    names_of(image, false), "SharedSize", (json_int_t)-1, "Size",
-				    (json_int_t)image->size_bytes, "VirtualSize",
-				    (json_int_t)image->size_bytes));
+		    list,
+		    json_pack("{s:I, s:I, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I}", "Containers",
+			      (json_int_t)-1, "Created",
+			      (json_int_t)seconds_of(json_text(image->config.json, "created")),
+			      "Id", image->id.text, "Labels", labels_of(image), "ParentId", "",
+			      "RepoDigests", names_of(image, true), "RepoTags",
+			      names_of(image, false), "SharedSize", (json_int_t)-1, "Size",
+			      (json_int_t)image->size_bytes, "VirtualSize",
+			      (json_int_t)image->size_bytes));
 	}
 	pthread_mutex_unlock(&store->lock);
 	return list;
@@ -74,19 +75,22 @@ static void copy_text(json_t *into, const char *as, const struct image *image, c
 	json_object_set_new(into, as, json_string(text ? text : ""));
 }
 
-/* The whole of it, as GET /images/{name}/json has it; keys that no image made today fills are empty. */
+/* The whole of it, as GET /images/{name}/json has it; keys that no image made today fills are
+ * empty. */
 static json_t *show(const struct image *image)
 {
 	static const struct {
 		const char *as, *key;
-	} texts[] = {{"Comment", "comment"},	 {"Author", "author"},
-		     {"Architecture", "architecture"}, {"Os", "os"},
+	} texts[] = {{"Comment", "comment"},
+		     {"Author", "author"},
+		     {"Architecture", "architecture"},
+		     {"Os", "os"},
 		     {"DockerVersion", "docker_version"}};
-	json_t *out = json_pack("{s:s, s:o, s:o, s:s, s:s, s:{}, s:I, s:I}", "Id", image->id.text,
-				"RepoTags", names_of(image, false), "RepoDigests", names_of(image, true),
-				"Parent", "", "Container", "", "ContainerConfig", "Size",
-				(json_int_t)image->size_bytes, "VirtualSize",
-				(json_int_t)image->size_bytes);
+	json_t *out =
+	    json_pack("{s:s, s:o, s:o, s:s, s:s, s:{}, s:I, s:I}", "Id", image->id.text, "RepoTags",
+		      names_of(image, false), "RepoDigests", names_of(image, true), "Parent", "",
+		      "Container", "", "ContainerConfig", "Size", (json_int_t)image->size_bytes,
+		      "VirtualSize", (json_int_t)image->size_bytes);
 	const json_t *run = image_config_run(&image->config);
 	const char *created = json_text(image->config.json, "created");
 	const time_t tagged = image->tagged_s;
@@ -95,9 +99,11 @@ static json_t *show(const struct image *image)
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		copy_text(out, texts[i].as, image, texts[i].key);
-	json_object_set_new(out, "Created", json_string(created ? created : "0001-01-01T00:00:00Z"));
+	json_object_set_new(out, "Created",
+			    json_string(created ? created : "0001-01-01T00:00:00Z"));
 	json_object_set_new(out, "Config", run ? json_deep_copy(run) : json_object());
-	json_object_set_new(out, "GraphDriver", json_pack("{s:n, s:s}", "Data", "Name", "overlay2"));
+	json_object_set_new(out, "GraphDriver",
+			    json_pack("{s:n, s:s}", "Data", "Name", "overlay2"));
 	json_object_set_new(out, "RootFS",
 			    json_pack("{s:s, s:o}", "Type", "layers", "Layers", layer_list(image)));
 	if (gmtime_r(&tagged, &time))
@@ -106,7 +112,8 @@ static json_t *show(const struct image *image)
 	return out;
 }
 
-int image_store_inspect(struct image_store *store, const char *name, json_t **out, struct error *error)
+int image_store_inspect(struct image_store *store, const char *name, json_t **out,
+			struct error *error)
 {
 	const struct image *image;
 	json_t *made = NULL;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fairlead-run: images and containers of this machine by hand. For developers and tests; not installed.
+ * fairlead-run: images and containers of this machine by hand. For developers and tests; not
+ *installed.
  *
  *	fairlead-run [--state DIR] [--run DIR] [--cgroup PATH] COMMAND [ARGUMENT...]
  *
  *	load FILE | pull NAME | images | inspect NAME | tag NAME NEW | rmi NAME [force]
- *	run OPTIONS	creates and starts a container (OPTIONS: JSON, see options_of); with "detach" no more,
- *			else it waits for the end
- *	ps | stop ID [SECONDS] | kill ID SIGNAL | wait ID | rm ID | logs ID [TAIL [follow]] | volumes
- *	watch		stays, and prints what happens to containers
+ *	run OPTIONS	creates and starts a container (OPTIONS: JSON, see options_of); with
+ *"detach" no more, else it waits for the end ps | stop ID [SECONDS] | kill ID SIGNAL | wait ID | rm
+ *ID | logs ID [TAIL [follow]] | volumes watch		stays, and prints what happens to containers
  *
  * What it prints is JSON, one object a line; errors go to stderr, exit status 1.
  */
@@ -70,12 +70,13 @@ static json_t *describe(const struct container *container)
 {
 	const struct container_view view = container_view(container);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s, s:i, s:s, s:s}", "id", view.record->id, "name",
-			 view.record->name, "image", view.record->image_name, "state",
-			 container_state_text(view.state), "pid", view.pid, "exit_code", view.exit_code,
-			 "oom_killed", view.oom_killed, "error", view.error, "health",
-			 health_state_text(view.health->state), "failing_streak", (int)view.health->failing_streak,
-			 "folder", view.folder, "log", view.log_path);
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s, s:i, s:s, s:s}", "id",
+			 view.record->id, "name", view.record->name, "image",
+			 view.record->image_name, "state", container_state_text(view.state), "pid",
+			 view.pid, "exit_code", view.exit_code, "oom_killed", view.oom_killed,
+			 "error", view.error, "health", health_state_text(view.health->state),
+			 "failing_streak", (int)view.health->failing_streak, "folder", view.folder,
+			 "log", view.log_path);
 }
 
 /* -- containers ------------------------------------------------------------------------------- */
@@ -158,7 +159,8 @@ static bool print_log(struct program *program)
 	int rc;
 
 	while ((rc = log_reader_next(program->log, &entry)) > 0)
-		print(json_pack("{s:s, s:s%}", "stream", entry.stream == LOG_STDERR ? "stderr" : "stdout", "log",
+		print(json_pack("{s:s, s:s%}", "stream",
+				entry.stream == LOG_STDERR ? "stderr" : "stdout", "log",
 				entry.bytes, entry.length));
 	return rc == 0;
 }
@@ -170,7 +172,8 @@ static void follow(uv_timer_t *timer)
 
 static void logs(struct program *program, const struct container *container)
 {
-	const struct log_query query = {true, true, 0, 0, program->word_count > 2 ? atoi(program->words[2]) : -1};
+	const struct log_query query = {true, true, 0, 0,
+					program->word_count > 2 ? atoi(program->words[2]) : -1};
 
 	if (log_reader_open(container_view(container).log_path, &query, &program->log) < 0) {
 		fail(program, "out of memory");
@@ -185,7 +188,8 @@ static void logs(struct program *program, const struct container *container)
 
 static void with_container(struct program *program, struct container *container)
 {
-	const char *command = program->words[0], *more = program->word_count > 2 ? program->words[2] : NULL;
+	const char *command = program->words[0],
+		   *more = program->word_count > 2 ? program->words[2] : NULL;
 	int rc = 0;
 
 	if (!strcmp(command, "stop")) {
@@ -224,7 +228,8 @@ static void imported(void *arg, const struct image_job_result *result)
 	if (result->loaded)
 		print(json_incref(result->loaded));
 	else
-		print(json_pack("{s:s, s:b}", "digest", result->digest.text, "fresh", result->fresh));
+		print(
+		    json_pack("{s:s, s:b}", "digest", result->digest.text, "fresh", result->fresh));
 	finish(program);
 }
 
@@ -236,7 +241,8 @@ static int begin_import(struct program *program, struct error *error)
 
 	if (!strcmp(program->words[0], "pull")) {
 		rc = reference_parse(program->words[1], &reference, error);
-		return rc < 0 ? rc : image_jobs_pull(program->jobs, &reference, NULL, &callbacks, NULL);
+		return rc < 0 ? rc
+			      : image_jobs_pull(program->jobs, &reference, NULL, &callbacks, NULL);
 	}
 	rc = open(program->words[1], O_RDONLY | O_CLOEXEC);
 	if (rc < 0)
@@ -257,7 +263,8 @@ static int with_image(struct program *program, struct error *error)
 		rc = reference_parse(program->word_count > 2 ? program->words[2] : "", &as, error);
 		rc = rc < 0 ? rc : image_store_tag(program->images, name, &as, error);
 	} else {
-		rc = image_store_remove(program->images, name, program->word_count > 2, &out, error);
+		rc =
+		    image_store_remove(program->images, name, program->word_count > 2, &out, error);
 	}
 	if (out)
 		print(out);
@@ -296,7 +303,8 @@ static int begin(struct program *program, struct error *error)
 	if (program->word_count > 1 && is(command, " stop kill wait rm logs ")) {
 		container = runtime_find(program->runtime, program->words[1]);
 		if (!container)
-			return error_set(error, -ENOENT, "No such container: %s", program->words[1]);
+			return error_set(error, -ENOENT, "No such container: %s",
+					 program->words[1]);
 		with_container(program, container);
 		return 0;
 	}
@@ -325,9 +333,13 @@ static int open_all(struct program *program, const char *self, struct error *err
 {
 	struct image_store_report report;
 	struct runtime_report adopted;
-	struct runtime_options options = {.loop = &program->loop, .queue = &program->queue, .crun = "/usr/bin/crun",
-					  .run_folder = program->run, .cgroup_parent = program->cgroup,
-					  .event = happened, .arg = program};
+	struct runtime_options options = {.loop = &program->loop,
+					  .queue = &program->queue,
+					  .crun = "/usr/bin/crun",
+					  .run_folder = program->run,
+					  .cgroup_parent = program->cgroup,
+					  .event = happened,
+					  .arg = program};
 	AUTO_FREE char *folder = strndup(self, (size_t)(strrchr(self, '/') - self));
 	int rc;
 
@@ -344,8 +356,8 @@ static int open_all(struct program *program, const char *self, struct error *err
 	rc = rc < 0 ? rc : runtime_open(&options, &program->runtime, &adopted, error);
 	if (!rc && getenv("FL_RUN_REPORT"))
 		fprintf(stderr, "leftovers %u dropped %u damaged %d adopted %u ended %u half %u\n",
-			report.leftovers, report.images_dropped, report.index_damaged, adopted.adopted,
-			adopted.ended, adopted.leftovers);
+			report.leftovers, report.images_dropped, report.index_damaged,
+			adopted.adopted, adopted.ended, adopted.leftovers);
 	return rc;
 }
 
@@ -374,11 +386,12 @@ static void close_all(struct program *program)
 
 int main(int argc, char **argv)
 {
-	static const struct option known[] = {
-	    {"state", required_argument, NULL, 's'}, {"run", required_argument, NULL, 'r'},
-	    {"cgroup", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
-	static struct program program = {.state = "/var/lib/fairlead", .run = "/run/fairlead",
-					 .cgroup = "/fairlead"};
+	static const struct option known[] = {{"state", required_argument, NULL, 's'},
+					      {"run", required_argument, NULL, 'r'},
+					      {"cgroup", required_argument, NULL, 'c'},
+					      {NULL, 0, NULL, 0}};
+	static struct program program = {
+	    .state = "/var/lib/fairlead", .run = "/run/fairlead", .cgroup = "/fairlead"};
 	struct error error = {.message = "out of memory"};
 	AUTO_FREE char *self = realpath("/proc/self/exe", NULL);
 	int option, rc;

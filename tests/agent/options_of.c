@@ -29,7 +29,9 @@ static void take_mounts(const json_t *list, struct container_options *options)
 	json_array_foreach (list, i, item) {
 		const char *type = json_text(item, "type");
 		mounts[i] = (struct container_mount){
-		    .type = !strcmp(type, "bind") ? MOUNT_BIND : !strcmp(type, "tmpfs") ? MOUNT_TMPFS : MOUNT_VOLUME,
+		    .type = !strcmp(type, "bind")    ? MOUNT_BIND
+			    : !strcmp(type, "tmpfs") ? MOUNT_TMPFS
+						     : MOUNT_VOLUME,
 		    .source = json_text(item, "source"),
 		    .target = json_text(item, "target"),
 		    .read_only = json_is_true(json_object_get(item, "read_only")),
@@ -49,13 +51,15 @@ static void take_ulimits(const json_t *list, struct container_options *options)
 	size_t i;
 
 	json_array_foreach (list, i, item)
-		limits[i] = (struct container_ulimit){json_text(item, "name"), json_number_or(item, "soft", 0),
+		limits[i] = (struct container_ulimit){json_text(item, "name"),
+						      json_number_or(item, "soft", 0),
 						      json_number_or(item, "hard", 0)};
 	options->ulimits = limits;
 	options->ulimit_count = (unsigned int)json_array_size(list);
 }
 
-int options_of(const char *text, struct container_options *options, bool *detach, struct error *error)
+int options_of(const char *text, struct container_options *options, bool *detach,
+	       struct error *error)
 {
 	json_error_t at;
 	json_t *json = json_loads(text, 0, &at); /* kept: the options point into it */
@@ -68,7 +72,8 @@ int options_of(const char *text, struct container_options *options, bool *detach
 	    .id = json_text(json, "id"),
 	    .name = json_text(json, "name"),
 	    .image = json_text(json, "image"),
-	    .hostname = json_text(json, "hostname") ? json_text(json, "hostname") : json_text(json, "id"),
+	    .hostname =
+		json_text(json, "hostname") ? json_text(json, "hostname") : json_text(json, "id"),
 	    .entrypoint = texts(json, "entrypoint"),
 	    .args = texts(json, "args"),
 	    .env = texts(json, "env"),

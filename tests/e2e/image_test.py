@@ -10,6 +10,7 @@ import http.server
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import tarfile
 import threading
@@ -128,7 +129,7 @@ class Images(Node):
         outside.mkdir(exist_ok=True)
         self.load(image.busybox_entries(), [
             entry("up", kind=tarfile.SYMTYPE, link="../../../../.."), entry("up/evil", "x"),
-            entry("/abs", "x"), entry("proc", kind=tarfile.SYMTYPE, link="/proc/self/root")])
+            entry("/abs", "x"), entry("self", kind=tarfile.SYMTYPE, link="/proc/self/root")])
         self.assertEqual(self.output("ls", "/evil", "/abs", image="test:1"), "/abs\n/evil")
         self.assertEqual(list(outside.iterdir()), [])
 
@@ -249,10 +250,12 @@ class Registry(Node):
         super().setUpClass()
         config = cls.images / "registry.yml"
         config.write_text(REGISTRY_CONFIG.format(folder=cls.images / "registry"))
-        cls.registry = cls.host.popen(["docker-registry", "serve", config])
+        cls.registry = cls.host.popen(["docker-registry", "serve", config], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
         wait_for(lambda: cls.host.run(["curl", "-s", f"http://{REGISTRY}/v2/"], check=False).returncode == 0, 20,
                  "the registry")
-        image.busybox(cls.images / "pushed.tar", "pushed:1", Cmd=["echo", "pulled"])
+        tar = image.layer([*image.busybox_entries(), entry("pulled", "pulled")])
+        image.save(cls.images / "pushed.tar", [(["pushed:1"], image.config([tar], Cmd=["cat", "/pulled"]), [tar])])
         cls.host.run(["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false",
                       f"docker-archive:{cls.images / 'pushed.tar'}", f"docker://{REGISTRY}/app/web:1"])
 
@@ -299,7 +302,8 @@ class Registry(Node):
 
     def lying(self, change):
         """Answers for web:1, as change(answers, names of config and layer) has them."""
-        tar = image.layer([entry("x", "lie")])
+        # A layer that no other lie has: what is there already is not fetched.
+        tar = image.layer([entry("x", f"lie {next(self.ids)}")])
         config = json.dumps(image.config([tar])).encode()
         names = [image.digest(config), image.digest(tar)]
         manifest = {"schemaVersion": 2, "config": {"digest": names[0], "size": len(config)},

@@ -82,7 +82,8 @@ static void test_none(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_life), cmocka_unit_test(test_start_period),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_life),
+					   cmocka_unit_test(test_start_period),
 					   cmocka_unit_test(test_none)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include <sys/stat.h>
-#include <sys/resource.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "log_reader.h"
 #include "log_writer.h"
@@ -34,16 +34,19 @@ static void check_entry(const char *bytes, size_t length, const char *expected)
 
 static void test_encoding(void **state)
 {
-#define ENTRY(text) "{\"log\":\"" text "\",\"stream\":\"stdout\",\"time\":\"2026-11-21T07:06:34.976227202Z\"}\n"
+#define ENTRY(text)                                                                                \
+	"{\"log\":\"" text "\",\"stream\":\"stdout\",\"time\":\"2026-11-21T07:06:34.976227202Z\"}" \
+			   "\n"
 	(void)state;
 	check_entry("hello\n", 6, ENTRY("hello\\n"));
 	check_entry("a\tb\"c\\d\r\n", 9, ENTRY("a\\tb\\\"c\\\\d\\r\\n"));
 	check_entry("<&>\x01\x1f", 5, ENTRY("\\u003c\\u0026\\u003e\\u0001\\u001f"));
 	check_entry("a\0b", 3, ENTRY("a\\u0000b"));
-	check_entry("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, ENTRY("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
+	check_entry("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9,
+		    ENTRY("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
 	check_entry("\xff\xc3", 2, ENTRY("\\ufffd\\ufffd"));
 	check_entry("\xed\xa0\x80", 3, ENTRY("\\ufffd\\ufffd\\ufffd")); /* a surrogate */
-	check_entry("\xc0\x80", 2, ENTRY("\\ufffd\\ufffd"));		/* longer than need be */
+	check_entry("\xc0\x80", 2, ENTRY("\\ufffd\\ufffd"));            /* longer than need be */
 	check_entry("\xe2\x80\xa8", 3, ENTRY("\\u2028"));
 }
 
@@ -74,8 +77,13 @@ static void test_times(void **state)
 static void test_damaged_entries(void **state)
 {
 	static const char *const cases[] = {
-	    "", "{", "{}", "[]", "{\"log\":1,\"stream\":\"stdout\",\"time\":\"1970-01-01T00:00:00Z\"}",
-	    "{\"log\":\"x\",\"stream\":\"stdout\"}", "{\"log\":\"x\",\"time\":\"1970-01-01T00:00:00Z\"}"};
+	    "",
+	    "{",
+	    "{}",
+	    "[]",
+	    "{\"log\":1,\"stream\":\"stdout\",\"time\":\"1970-01-01T00:00:00Z\"}",
+	    "{\"log\":\"x\",\"stream\":\"stdout\"}",
+	    "{\"log\":\"x\",\"time\":\"1970-01-01T00:00:00Z\"}"};
 	static struct log_entry entry;
 
 	(void)state;
@@ -128,8 +136,8 @@ static void read_all(struct log_reader *reader, char *out, size_t size)
 
 	out[0] = '\0';
 	while (log_reader_next(reader, &entry) > 0)
-		used += (size_t)snprintf(out + used, size - used, "%s%.*s", used ? "|" : "", (int)entry.length,
-					 entry.bytes);
+		used += (size_t)snprintf(out + used, size - used, "%s%.*s", used ? "|" : "",
+					 (int)entry.length, entry.bytes);
 }
 
 static void check_tail(struct bed *bed, int64_t tail, const char *expected)

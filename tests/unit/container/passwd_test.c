@@ -18,7 +18,8 @@ static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
 			     "web:x:1000:1001::/srv/web:/bin/sh\n"
 			     "nohome:x:7:8\n"
 			     "2000:x:5:6::/five:\n";
-static const char group[] = "root:x:0:\nextra:x:50:web,other\nnot:x:51:webby\nmore:x:52:other,web\n";
+static const char group[] =
+    "root:x:0:\nextra:x:50:web,other\nnot:x:51:webby\nmore:x:52:other,web\n";
 
 static void test_found(void **state)
 {
@@ -27,10 +28,17 @@ static void test_found(void **state)
 		unsigned int uid, gid, groups;
 		const char *home;
 	} cases[] = {
-	    {NULL, 0, 0, 0, "/root"},	   {"", 0, 0, 0, "/root"},	   {"web", 1000, 1001, 2, "/srv/web"},
-	    {"1000", 1000, 1001, 2, "/srv/web"}, {"web:extra", 1000, 50, 0, "/srv/web"},
-	    {"web:77", 1000, 77, 0, "/srv/web"}, {"4242", 4242, 0, 0, "/"},  {"4242:4343", 4242, 4343, 0, "/"},
-	    {"nohome", 7, 8, 0, "/"},	   {"2000", 5, 6, 0, "/five"},	   {":50", 0, 50, 0, "/root"},
+	    {NULL, 0, 0, 0, "/root"},
+	    {"", 0, 0, 0, "/root"},
+	    {"web", 1000, 1001, 2, "/srv/web"},
+	    {"1000", 1000, 1001, 2, "/srv/web"},
+	    {"web:extra", 1000, 50, 0, "/srv/web"},
+	    {"web:77", 1000, 77, 0, "/srv/web"},
+	    {"4242", 4242, 0, 0, "/"},
+	    {"4242:4343", 4242, 4343, 0, "/"},
+	    {"nohome", 7, 8, 0, "/"},
+	    {"2000", 5, 6, 0, "/five"},
+	    {":50", 0, 50, 0, "/root"},
 	};
 
 	(void)state;
@@ -69,6 +77,7 @@ static void test_refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_found), cmocka_unit_test(test_refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_found),
+					   cmocka_unit_test(test_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,12 +29,13 @@ struct bed {
 
 static struct bed make_bed(void)
 {
-	struct bed bed = {.options = {.id = "c1", .hostname = "host", .image = "web", .stop_grace_ns = -1},
-			  .user = {.uid = 7, .gid = 8, .home = "/home/web"}};
+	struct bed bed = {
+	    .options = {.id = "c1", .hostname = "host", .image = "web", .stop_grace_ns = -1},
+	    .user = {.uid = 7, .gid = 8, .home = "/home/web"}};
 
-	bed.image = json_pack("{s:[ss], s:[s], s:[ss], s:s, s:s, s:{s:s}}", "Cmd", "-f", "conf", "Entrypoint",
-			      "/bin/httpd", "Env", "PATH=/bin", "A=image", "WorkingDir", "/srv", "User", "web",
-			      "Labels", "l", "image");
+	bed.image = json_pack("{s:[ss], s:[s], s:[ss], s:s, s:s, s:{s:s}}", "Cmd", "-f", "conf",
+			      "Entrypoint", "/bin/httpd", "Env", "PATH=/bin", "A=image",
+			      "WorkingDir", "/srv", "User", "web", "Labels", "l", "image");
 	return bed;
 }
 
@@ -43,9 +44,14 @@ static json_t *make(struct bed *bed)
 {
 	json_t *spec = NULL;
 
-	bed->input = (struct spec_input){.options = &bed->options, .image = bed->image, .user = &bed->user,
-					 .cgroups = CGROUP_V2, .cgroup_path = "/fl/c1", .folder = "/t/c1",
-					 .rootfs = "/t/c1/merged", .init_program = "/usr/init",
+	bed->input = (struct spec_input){.options = &bed->options,
+					 .image = bed->image,
+					 .user = &bed->user,
+					 .cgroups = CGROUP_V2,
+					 .cgroup_path = "/fl/c1",
+					 .folder = "/t/c1",
+					 .rootfs = "/t/c1/merged",
+					 .init_program = "/usr/init",
 					 .mount_sources = sources};
 	if (spec_make(&bed->input, &spec, &bed->error) < 0)
 		return NULL;
@@ -54,7 +60,8 @@ static json_t *make(struct bed *bed)
 
 static char *text_at(const json_t *spec, const char *one, const char *two)
 {
-	return json_dumps(json_object_get(json_object_get(spec, one), two), JSON_COMPACT | JSON_ENCODE_ANY);
+	return json_dumps(json_object_get(json_object_get(spec, one), two),
+			  JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
 static void check(const json_t *spec, const char *one, const char *two, const char *expected)
@@ -74,27 +81,32 @@ static void test_defaults(void **state)
 	assert_non_null(spec);
 	check(spec, "process", "args", "[\"/bin/httpd\",\"-f\",\"conf\"]");
 	check(spec, "process", "cwd", "\"/srv\"");
-	check(spec, "process", "env", "[\"PATH=/bin\",\"HOSTNAME=host\",\"A=image\",\"HOME=/home/web\"]");
+	check(spec, "process", "env",
+	      "[\"PATH=/bin\",\"HOSTNAME=host\",\"A=image\",\"HOME=/home/web\"]");
 	check(spec, "process", "user", "{\"uid\":7,\"gid\":8,\"additionalGids\":[]}");
 	check(spec, "root", "readonly", "false");
 	check(spec, "linux", "cgroupsPath", "\"/fl/c1\"");
 	check(spec, "linux", "resources", "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}");
 	check(spec, "annotations", "l", "\"image\"");
-	assert_int_equal(json_array_size(json_object_get(
-			     json_object_get(json_object_get(spec, "process"), "capabilities"), "effective")),
-			 14);
+	assert_int_equal(
+	    json_array_size(json_object_get(
+		json_object_get(json_object_get(spec, "process"), "capabilities"), "effective")),
+	    14);
 	json_decref(spec);
 	json_decref(bed.image);
 }
 
 static void test_command_line(void **state)
 {
-	static const char *const args[] = {"x", NULL}, *const entry[] = {"/e", NULL}, *const none[] = {NULL};
+	static const char *const args[] = {"x", NULL}, *const entry[] = {"/e", NULL},
+				 *const none[] = {NULL};
 	static const struct {
 		const char *const *entrypoint, *const *args;
 		const char *expected;
-	} cases[] = {{NULL, args, "[\"/bin/httpd\",\"x\"]"}, {entry, NULL, "[\"/e\"]"},
-		     {entry, args, "[\"/e\",\"x\"]"},	     {none, args, "[\"x\"]"}};
+	} cases[] = {{NULL, args, "[\"/bin/httpd\",\"x\"]"},
+		     {entry, NULL, "[\"/e\"]"},
+		     {entry, args, "[\"/e\",\"x\"]"},
+		     {none, args, "[\"x\"]"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -115,7 +127,8 @@ static void test_command_line(void **state)
 
 static void test_everything(void **state)
 {
-	static const char *const env[] = {"A=mine", "B=2", "PATH", NULL}, *const labels[] = {"l=mine", "k", NULL};
+	static const char *const env[] = {"A=mine", "B=2", "PATH", NULL}, *const labels[] = {
+									      "l=mine", "k", NULL};
 	static const char *const add[] = {"net_admin", NULL}, *const drop[] = {"ALL", NULL};
 	static const char *const sysctls[] = {"net.core.somaxconn=100", NULL};
 	static const struct container_ulimit ulimit = {"nofile", 5, 6};
@@ -127,29 +140,49 @@ static void test_everything(void **state)
 	json_t *spec;
 
 	(void)state;
-	bed.options = (struct container_options){
-	    .id = "c1", .hostname = "host", .env = env, .labels = labels, .capability_add = add,
-	    .capability_drop = drop, .sysctls = sysctls, .ulimits = &ulimit, .ulimit_count = 1,
-	    .mounts = mounts, .mount_count = 3, .init = true, .tty = true, .read_only = true, .workdir = "/w",
-	    .cpu_nano = 500000000, .memory_bytes = 64 << 20, .pids_max = 10, .netns = "/run/netns/x"};
+	bed.options = (struct container_options){.id = "c1",
+						 .hostname = "host",
+						 .env = env,
+						 .labels = labels,
+						 .capability_add = add,
+						 .capability_drop = drop,
+						 .sysctls = sysctls,
+						 .ulimits = &ulimit,
+						 .ulimit_count = 1,
+						 .mounts = mounts,
+						 .mount_count = 3,
+						 .init = true,
+						 .tty = true,
+						 .read_only = true,
+						 .workdir = "/w",
+						 .cpu_nano = 500000000,
+						 .memory_bytes = 64 << 20,
+						 .pids_max = 10,
+						 .netns = "/run/netns/x"};
 	spec = make(&bed);
 	assert_non_null(spec);
-	check(spec, "process", "args", "[\"/sbin/docker-init\",\"--\",\"/bin/httpd\",\"-f\",\"conf\"]");
-	check(spec, "process", "env", "[\"HOSTNAME=host\",\"TERM=xterm\",\"A=mine\",\"B=2\",\"HOME=/home/web\"]");
+	check(spec, "process", "args",
+	      "[\"/sbin/docker-init\",\"--\",\"/bin/httpd\",\"-f\",\"conf\"]");
+	check(spec, "process", "env",
+	      "[\"HOSTNAME=host\",\"TERM=xterm\",\"A=mine\",\"B=2\",\"HOME=/home/web\"]");
 	check(spec, "process", "rlimits", "[{\"type\":\"RLIMIT_NOFILE\",\"soft\":5,\"hard\":6}]");
 	check(spec, "process", "capabilities",
-	      "{\"bounding\":[\"CAP_NET_ADMIN\"],\"effective\":[\"CAP_NET_ADMIN\"],\"permitted\":[\"CAP_NET_ADMIN\"]}");
+	      "{\"bounding\":[\"CAP_NET_ADMIN\"],\"effective\":[\"CAP_NET_ADMIN\"],\"permitted\":["
+	      "\"CAP_NET_ADMIN\"]}");
 	check(spec, "linux", "sysctl", "{\"net.core.somaxconn\":\"100\"}");
 	check(spec, "linux", "resources",
-	      "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}],\"cpu\":{\"quota\":50000,\"period\":100000},"
+	      "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}],\"cpu\":{\"quota\":50000,"
+	      "\"period\":100000},"
 	      "\"memory\":{\"limit\":67108864},\"pids\":{\"limit\":10}}");
 	check(spec, "annotations", "l", "\"mine\"");
 	check(spec, "annotations", "k", "\"\"");
 	char *text = json_dumps(json_object_get(spec, "mounts"), JSON_COMPACT);
-	assert_non_null(strstr(text, "{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"/host/bind\","
-				     "\"options\":[\"rbind\",\"rprivate\",\"ro\"]}"));
-	assert_non_null(strstr(text, "{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/host/volume\","
-				     "\"options\":[\"rbind\",\"rprivate\",\"rw\"]}"));
+	assert_non_null(
+	    strstr(text, "{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"/host/bind\","
+			 "\"options\":[\"rbind\",\"rprivate\",\"ro\"]}"));
+	assert_non_null(
+	    strstr(text, "{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/host/volume\","
+			 "\"options\":[\"rbind\",\"rprivate\",\"rw\"]}"));
 	assert_non_null(strstr(text, "\"mode=700\",\"rw\",\"size=4096\""));
 	free(text);
 	json_decref(spec);
@@ -165,17 +198,20 @@ static void refused(struct bed bed, const char *says)
 
 static void test_refused(void **state)
 {
-	static const char *const caps[] = {"CAP_FLY", NULL}, *const foreign[] = {"kernel.panic=1", NULL};
+	static const char *const caps[] = {"CAP_FLY", NULL}, *const foreign[] = {"kernel.panic=1",
+										 NULL};
 	static const char *const way[] = {"net/../kernel/panic=1", NULL};
 	static const struct container_ulimit ulimits[] = {{"fly", 1, 1}, {"core", 2, 1}};
-	static const struct container_mount mounts[] = {{.type = MOUNT_TMPFS, .target = "x"},
-							{.type = MOUNT_TMPFS, .target = "/"},
-							{.type = MOUNT_TMPFS, .target = "/a/../.."},
-							{.type = MOUNT_BIND, .target = "/a", .propagation = "x"}};
+	static const struct container_mount mounts[] = {
+	    {.type = MOUNT_TMPFS, .target = "x"},
+	    {.type = MOUNT_TMPFS, .target = "/"},
+	    {.type = MOUNT_TMPFS, .target = "/a/../.."},
+	    {.type = MOUNT_BIND, .target = "/a", .propagation = "x"}};
 	struct bed bed;
 
 	(void)state;
-#define REFUSED(field, value, says) (bed = make_bed(), bed.options.field = (value), refused(bed, says))
+#define REFUSED(field, value, says)                                                                \
+	(bed = make_bed(), bed.options.field = (value), refused(bed, says))
 	REFUSED(capability_add, caps, "unknown capability: \"CAP_FLY\"");
 	REFUSED(sysctls, foreign, "sysctl 'kernel.panic=1' is not whitelisted");
 	REFUSED(sysctls, way, "invalid sysctl");
@@ -218,7 +254,8 @@ static bool allows(uint64_t capabilities, const char *name)
 
 	json_array_foreach (json_object_get(profile, "syscalls"), i, rule) {
 		json_array_foreach (json_object_get(rule, "names"), j, item)
-			found |= !strcmp(json_string_value(item), name) && !json_object_get(rule, "args") &&
+			found |= !strcmp(json_string_value(item), name) &&
+				 !json_object_get(rule, "args") &&
 				 !strcmp(json_text(rule, "action"), "SCMP_ACT_ALLOW");
 	}
 	json_decref(profile);
@@ -227,9 +264,11 @@ static bool allows(uint64_t capabilities, const char *name)
 
 static void test_seccomp(void **state)
 {
-	static const char *const refused_names[] = {"mount", "bpf", "init_module", "kexec_load", "keyctl", "setns",
-						    "unshare", "userfaultfd", "reboot", "swapon", "clone3",
-						    "open_by_handle_at", "io_uring_setup"};
+	static const char *const refused_names[] = {
+	    "mount",         "bpf",    "init_module", "kexec_load",
+	    "keyctl",        "setns",  "unshare",     "userfaultfd",
+	    "reboot",        "swapon", "clone3",      "open_by_handle_at",
+	    "io_uring_setup"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused_names) / sizeof(refused_names[0]); i++)
@@ -241,8 +280,9 @@ static void test_seccomp(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults), cmocka_unit_test(test_command_line),
-					   cmocka_unit_test(test_everything), cmocka_unit_test(test_refused),
-					   cmocka_unit_test(test_signals), cmocka_unit_test(test_seccomp)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_defaults),   cmocka_unit_test(test_command_line),
+	    cmocka_unit_test(test_everything), cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_signals),    cmocka_unit_test(test_seccomp)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

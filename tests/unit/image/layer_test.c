@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Layers as strangers make them, unpacked into a folder of the test. Needs root, as unpacking does. */
+/* Layers as strangers make them, unpacked into a folder of the test. Needs root, as unpacking does.
+ */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -85,7 +86,8 @@ static void add(struct archive *tar, const struct item *item)
 	archive_entry_free(entry);
 }
 
-static int unpack_limited(struct bed *bed, const struct item *items, uint64_t bytes, struct error *error)
+static int unpack_limited(struct bed *bed, const struct item *items, uint64_t bytes,
+			  struct error *error)
 {
 	const struct layer_limits limits = {bytes, 100, NULL};
 	struct archive *tar = archive_write_new();
@@ -147,16 +149,12 @@ static void test_ordinary(void **state)
 static void test_whiteouts(void **state)
 {
 	struct bed *bed = *state;
-	const struct item items[] = {{"a/", S_IFDIR, NULL, NULL},
-				     {"a/.wh.gone", S_IFREG, "", NULL},
-				     {"b/.wh..wh..opq", S_IFREG, "", NULL},
-				     {"b/new", S_IFREG, "x", NULL},
-				     {"c/kept", S_IFREG, "x", NULL},
-				     {".wh.c", S_IFREG, "", NULL},
-				     {".wh.d", S_IFREG, "", NULL},
-				     {"d/", S_IFDIR, NULL, NULL},
-				     {".wh..wh.plnk", S_IFREG, "", NULL},
-				     {NULL, 0, NULL, NULL}};
+	const struct item items[] = {
+	    {"a/", S_IFDIR, NULL, NULL},           {"a/.wh.gone", S_IFREG, "", NULL},
+	    {"b/.wh..wh..opq", S_IFREG, "", NULL}, {"b/new", S_IFREG, "x", NULL},
+	    {"c/kept", S_IFREG, "x", NULL},        {".wh.c", S_IFREG, "", NULL},
+	    {".wh.d", S_IFREG, "", NULL},          {"d/", S_IFDIR, NULL, NULL},
+	    {".wh..wh.plnk", S_IFREG, "", NULL},   {NULL, 0, NULL, NULL}};
 	static const char *const opaque[] = {"b", "c", "d"};
 	struct error error = {0};
 	struct stat stat;
@@ -236,11 +234,13 @@ static void test_contained(void **state)
 	struct stat stat;
 
 	snprintf(outside, sizeof(outside), "%s/outside", bed->folder);
-	assert_int_equal(unpack(bed, dangling, &error), -ENOENT); /* seen from inside it leads nowhere */
+	assert_int_equal(unpack(bed, dangling, &error),
+			 -ENOENT); /* seen from inside it leads nowhere */
 	assert_true(outside_is_untouched(bed));
 	assert_int_equal(unpack(bed, items, &error), 0);
 	assert_true(outside_is_untouched(bed));
-	assert_int_equal(fstatat(bed->root, "evil", &stat, 0), 0); /* up/evil: ".." of the root is the root */
+	assert_int_equal(fstatat(bed->root, "evil", &stat, 0),
+			 0); /* up/evil: ".." of the root is the root */
 	assert_int_equal(fstatat(bed->root, "abs/file", &stat, 0), 0);
 	assert_int_equal(fstatat(bed->root, "f", &stat, AT_SYMLINK_NOFOLLOW), 0);
 	assert_true(S_ISREG(stat.st_mode));
@@ -277,7 +277,8 @@ static void test_damaged(void **state)
 		fputs(contents[i], file);
 		fflush(file);
 		lseek(fileno(file), 0, SEEK_SET);
-		assert_int_equal(layer_unpack(fileno(file), bed->root, &limits, &result, &error), -EBADMSG);
+		assert_int_equal(layer_unpack(fileno(file), bed->root, &limits, &result, &error),
+				 -EBADMSG);
 		assert_true(strlen(error.message) > 10);
 		fclose(file);
 	}
@@ -300,8 +301,8 @@ static void test_paths(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-	const struct CMUnitTest tests[] = {TEST(test_ordinary),	 TEST(test_whiteouts), TEST(test_refused),
-					   TEST(test_contained), TEST(test_bounded),   TEST(test_damaged),
-					   TEST(test_paths)};
+	const struct CMUnitTest tests[] = {
+	    TEST(test_ordinary), TEST(test_whiteouts), TEST(test_refused), TEST(test_contained),
+	    TEST(test_bounded),  TEST(test_damaged),   TEST(test_paths)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,10 +34,11 @@ static void test_image(void **state)
 	enum manifest_kind kind;
 
 	(void)state;
-	assert_int_equal(parse("{\"schemaVersion\":2,\"config\":{\"digest\":\"" D1 "\",\"size\":7},\"layers\":"
-			       "[{\"digest\":\"" D2 "\",\"size\":8},{\"digest\":\"" D3 "\",\"size\":0}]}",
-			       &amd64, &kind, &image, &chosen, &error),
-			 0);
+	assert_int_equal(
+	    parse("{\"schemaVersion\":2,\"config\":{\"digest\":\"" D1 "\",\"size\":7},\"layers\":"
+		  "[{\"digest\":\"" D2 "\",\"size\":8},{\"digest\":\"" D3 "\",\"size\":0}]}",
+		  &amd64, &kind, &image, &chosen, &error),
+	    0);
 	assert_int_equal(kind, MANIFEST_IMAGE);
 	assert_int_equal(image.layer_count, 2);
 	assert_string_equal(image.config.digest.text, D1);
@@ -47,10 +48,13 @@ static void test_image(void **state)
 
 static const char list[] =
     "{\"manifests\":["
-    "{\"digest\":\"" D1 "\",\"size\":1,\"platform\":{\"os\":\"windows\",\"architecture\":\"amd64\"}},"
-    "{\"digest\":\"" D3 "\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v6\"}},"
+    "{\"digest\":\"" D1
+    "\",\"size\":1,\"platform\":{\"os\":\"windows\",\"architecture\":\"amd64\"}},"
+    "{\"digest\":\"" D3
+    "\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v6\"}},"
     "{\"digest\":\"" D2 "\",\"size\":2,\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}},"
-    "{\"digest\":\"" D1 "\",\"size\":3,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\"}}]}";
+    "{\"digest\":\"" D1
+    "\",\"size\":3,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\"}}]}";
 
 static void test_index(void **state)
 {
@@ -67,7 +71,8 @@ static void test_index(void **state)
 	assert_int_equal(parse(list, &arm, &kind, &image, &chosen, &error), 0);
 	assert_int_equal(chosen.size_bytes, 3);
 	assert_int_equal(parse(list, &other, &kind, &image, &chosen, &error), -ENOENT);
-	assert_string_equal(error.message, "no matching manifest for linux/riscv64 in the manifest list entries");
+	assert_string_equal(error.message,
+			    "no matching manifest for linux/riscv64 in the manifest list entries");
 }
 
 static void test_refused(void **state)
@@ -80,11 +85,15 @@ static void test_refused(void **state)
 	    {"[]", "is no JSON object", -EINVAL},
 	    {"{\"schemaVersion\":1}", "schema version 1", -ENOTSUP},
 	    {"{}", "config: digest", -EINVAL},
-	    {"{\"config\":{\"digest\":\"sha256:../../etc\",\"size\":1},\"layers\":[]}", "config: digest", -EINVAL},
-	    {"{\"config\":{\"digest\":\"" D1 "\",\"size\":-1},\"layers\":[]}", "config: size", -EINVAL},
-	    {"{\"config\":{\"digest\":\"" D1 "\",\"size\":99999999},\"layers\":[]}", "config: size", -EINVAL},
+	    {"{\"config\":{\"digest\":\"sha256:../../etc\",\"size\":1},\"layers\":[]}",
+	     "config: digest", -EINVAL},
+	    {"{\"config\":{\"digest\":\"" D1 "\",\"size\":-1},\"layers\":[]}", "config: size",
+	     -EINVAL},
+	    {"{\"config\":{\"digest\":\"" D1 "\",\"size\":99999999},\"layers\":[]}", "config: size",
+	     -EINVAL},
 	    {"{\"config\":{\"digest\":\"" D1 "\",\"size\":1}}", "layers is not a list", -EINVAL},
-	    {"{\"config\":{\"digest\":\"" D1 "\",\"size\":1},\"layers\":[7]}", "layers[0]: digest", -EINVAL},
+	    {"{\"config\":{\"digest\":\"" D1 "\",\"size\":1},\"layers\":[7]}", "layers[0]: digest",
+	     -EINVAL},
 	    {"{\"manifests\":[]}", "no matching manifest", -ENOENT},
 	};
 	struct manifest image;
@@ -94,7 +103,8 @@ static void test_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct error error;
-		assert_int_equal(parse(cases[i].text, &amd64, &kind, &image, &chosen, &error), cases[i].rc);
+		assert_int_equal(parse(cases[i].text, &amd64, &kind, &image, &chosen, &error),
+				 cases[i].rc);
 		assert_non_null(strstr(error.message, cases[i].says));
 	}
 }
@@ -106,11 +116,13 @@ static void test_too_many_layers(void **state)
 	struct descriptor chosen;
 	struct error error;
 	enum manifest_kind kind;
-	size_t at = (size_t)sprintf(text, "{\"config\":{\"digest\":\"" D1 "\",\"size\":1},\"layers\":[");
+	size_t at =
+	    (size_t)sprintf(text, "{\"config\":{\"digest\":\"" D1 "\",\"size\":1},\"layers\":[");
 
 	(void)state;
 	for (int i = 0; i < 128; i++)
-		at += (size_t)sprintf(text + at, "%s{\"digest\":\"" D2 "\",\"size\":1}", i ? "," : "");
+		at += (size_t)sprintf(text + at, "%s{\"digest\":\"" D2 "\",\"size\":1}",
+				      i ? "," : "");
 	strcpy(text + at, "]}");
 	assert_int_equal(parse(text, &amd64, &kind, &image, &chosen, &error), -EINVAL);
 	assert_non_null(strstr(error.message, "at most 127"));
@@ -138,7 +150,8 @@ static void test_config(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct error error;
-		assert_true(image_config_parse(cases[i].text, strlen(cases[i].text), &config, &error) < 0);
+		assert_true(
+		    image_config_parse(cases[i].text, strlen(cases[i].text), &config, &error) < 0);
 		assert_non_null(strstr(error.message, cases[i].says));
 	}
 }
@@ -155,7 +168,8 @@ static void test_chain(void **state)
 	assert_int_equal(digest_of(D1 " " D2, 2 * DIGEST_TEXT + 1, &whole), 0);
 	assert_string_equal(chain.text, whole.text);
 	assert_int_equal(digest_of("", 0, &whole), 0);
-	assert_string_equal(whole.text, "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_string_equal(
+	    whole.text, "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 static void test_refusals(void **state)
@@ -166,9 +180,13 @@ static void test_refusals(void **state)
 		int rc;
 	} cases[] = {
 	    {404, "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}]}",
-	     "manifest for reg.example/web:1 not found: manifest unknown: manifest unknown", -ENOENT},
-	    {401, "{\"errors\":[{\"code\":\"DENIED\",\"message\":\"requested access to the resource is denied\"}]}",
-	     "pull access denied for reg.example/web, repository does not exist or may require 'docker login': "
+	     "manifest for reg.example/web:1 not found: manifest unknown: manifest unknown",
+	     -ENOENT},
+	    {401,
+	     "{\"errors\":[{\"code\":\"DENIED\",\"message\":\"requested access to the resource is "
+	     "denied\"}]}",
+	     "pull access denied for reg.example/web, repository does not exist or may require "
+	     "'docker login': "
 	     "denied: requested access to the resource is denied",
 	     -EACCES},
 	    {404, "{\"errors\":[{\"code\":\"NAME_UNKNOWN\",\"message\":\"unknown\"}]}",
@@ -192,9 +210,9 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_image),	    cmocka_unit_test(test_index),
-	    cmocka_unit_test(test_refused),	    cmocka_unit_test(test_too_many_layers),
-	    cmocka_unit_test(test_config),	    cmocka_unit_test(test_chain),
+	    cmocka_unit_test(test_image),    cmocka_unit_test(test_index),
+	    cmocka_unit_test(test_refused),  cmocka_unit_test(test_too_many_layers),
+	    cmocka_unit_test(test_config),   cmocka_unit_test(test_chain),
 	    cmocka_unit_test(test_refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

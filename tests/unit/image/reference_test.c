@@ -50,10 +50,30 @@ static void test_names(void **state)
 static void test_refused(void **state)
 {
 	static const char *const cases[] = {
-	    "",		 "Nginx",	"nginx:",	"nginx:-1",	 "a//b",	"/a",
-	    "a/",	 "a..b",	"a___b",	"-a",		 "a-",		"a b",
-	    "x@sha256:12", "x@sha512:" SUM, "reg.example:port/a", "reg.example:/a", "a:b:c", "../etc",
-	    "a/../b",	 SUM,		"-reg.example/a", "reg..example/a", "nginx@", "a:b/c:d@e",
+	    "",
+	    "Nginx",
+	    "nginx:",
+	    "nginx:-1",
+	    "a//b",
+	    "/a",
+	    "a/",
+	    "a..b",
+	    "a___b",
+	    "-a",
+	    "a-",
+	    "a b",
+	    "x@sha256:12",
+	    "x@sha512:" SUM,
+	    "reg.example:port/a",
+	    "reg.example:/a",
+	    "a:b:c",
+	    "../etc",
+	    "a/../b",
+	    SUM,
+	    "-reg.example/a",
+	    "reg..example/a",
+	    "nginx@",
+	    "a:b/c:d@e",
 	};
 	struct reference reference;
 	char long_tag[200] = "nginx:", long_name[400];
@@ -82,7 +102,8 @@ static void test_words(void **state)
 
 	(void)state;
 	reference_parse("MyApp", &reference, &error);
-	assert_string_equal(error.message, "invalid reference format: repository name (MyApp) must be lowercase");
+	assert_string_equal(error.message,
+			    "invalid reference format: repository name (MyApp) must be lowercase");
 }
 
 int main(void)
