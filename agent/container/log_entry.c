@@ -41,9 +41,10 @@ bool log_time_parse(const char *text, int64_t *time_ns)
 		for (; digits < 9; digits++)
 			ns *= 10;
 	}
-	if (strcmp(at, "Z") != 0)
-		return false;
-	*time_ns = (int64_t)timegm(&time) * NS + ns;
+	const time_t seconds = timegm(&time);
+	if (strcmp(at, "Z") != 0 || seconds < 0 || seconds >= INT64_MAX / NS)
+		return false; /* nanoseconds reach to the year 2262 */
+	*time_ns = (int64_t)seconds * NS + ns;
 	return true;
 }
 

@@ -62,9 +62,11 @@ int options_of(const char *text, struct container_options *options, bool *detach
 	       struct error *error)
 {
 	json_error_t at;
-	json_t *json = json_loads(text, 0, &at); /* kept: the options point into it */
-	const json_t *health = json_object_get(json, "health");
+	static json_t *json; /* kept: the options point into it */
+	const json_t *health;
 
+	json = json_loads(text, 0, &at);
+	health = json_object_get(json, "health");
 	if (!json)
 		return error_set(error, -EINVAL, "options: %s", at.text);
 	*detach = json_is_true(json_object_get(json, "detach"));

@@ -20,9 +20,13 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
-LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c")
-INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf")
-PACKAGES = ("liburcu", "jansson")
+LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "agent/tree.c",
+           *(f"agent/image/{name}.c" for name in ("digest", "reference", "manifest", "image_config", "layer",
+                                                  "layer_entry")),
+           *(f"agent/container/{name}.c" for name in ("log_entry", "passwd")))
+INCLUDES = ("lbtables", "agent", "agent/image", "agent/container", "dataplane", "bpf", "perf",
+            "tests/unit/lbtables", "tests/unit/bpf")
+PACKAGES = ("liburcu", "jansson", "libcrypto", "libarchive")
 MEMORY_MIB_MAX = 2048
 
 

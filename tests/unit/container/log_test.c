@@ -36,7 +36,7 @@ static void test_encoding(void **state)
 {
 #define ENTRY(text)                                                                                \
 	"{\"log\":\"" text "\",\"stream\":\"stdout\",\"time\":\"2026-11-21T07:06:34.976227202Z\"}" \
-			   "\n"
+	"\n"
 	(void)state;
 	check_entry("hello\n", 6, ENTRY("hello\\n"));
 	check_entry("a\tb\"c\\d\r\n", 9, ENTRY("a\\tb\\\"c\\\\d\\r\\n"));
@@ -71,6 +71,8 @@ static void test_times(void **state)
 	}
 	assert_false(log_time_parse("yesterday", &ns));
 	assert_false(log_time_parse("2026-11-21T07:06:34", &ns));
+	assert_false(log_time_parse("4052-11-21T07:06:34Z", &ns)); /* more nanoseconds than 63 bits hold */
+	assert_false(log_time_parse("1969-12-31T23:59:59Z", &ns));
 	assert_false(log_time_parse(NULL, &ns));
 }
 
@@ -197,7 +199,7 @@ static void test_rotation(void **state)
 {
 	struct bed *bed = *state;
 	const struct log_limits limits = {200, 3}; /* two entries of about 75 bytes a file */
-	char expected[512] = "", path[128], text[16];
+	char expected[512] = "", path[128], text[32];
 	struct stat stat_;
 
 	log_writer_open(&bed->writer, bed->path, &limits);
@@ -224,7 +226,7 @@ static void test_follow(void **state)
 	const struct log_limits limits = {200, 9};
 	const struct log_query query = {true, true, 0, 0, -1};
 	struct log_reader *reader;
-	char text[16], seen[64];
+	char text[32], seen[64];
 
 	assert_int_equal(log_reader_open(bed->path, &query, &reader), 0);
 	read_all(reader, seen, sizeof(seen));

@@ -63,7 +63,7 @@ static void test_refused(void **state)
 	    "a-",
 	    "a b",
 	    "x@sha256:12",
-	    "x@sha512:" SUM,
+	    ("x@sha512:" SUM),
 	    "reg.example:port/a",
 	    "reg.example:/a",
 	    "a:b:c",
