@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,7 +50,8 @@ int durable_write_all(int fd, const void *bytes, size_t length)
 	return 0;
 }
 
-static int write_beside(int folder, const char *name, const void *bytes, size_t length, mode_t mode)
+static int write_beside(int folder, const char *name, const void *bytes, size_t length, mode_t mode,
+			bool sync)
 {
 	AUTO_FD int fd =
 	    openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -58,11 +60,11 @@ static int write_beside(int folder, const char *name, const void *bytes, size_t 
 	if (fd < 0)
 		return -errno;
 	rc = durable_write_all(fd, bytes, length);
-	return rc < 0 ? rc : fsync(fd) < 0 ? -errno : 0;
+	return rc < 0 ? rc : sync && fsync(fd) < 0 ? -errno : 0;
 }
 
-int durable_write(const char *folder, const char *name, const void *bytes, size_t length,
-		  mode_t mode)
+static int replace(const char *folder, const char *name, const void *bytes, size_t length,
+		   mode_t mode, bool sync)
 {
 	AUTO_FD int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char beside[NAME_MAX + 1];
@@ -72,14 +74,26 @@ int durable_write(const char *folder, const char *name, const void *bytes, size_
 		return -errno;
 	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", name) >= sizeof(beside))
 		return -ENAMETOOLONG;
-	rc = write_beside(dir, beside, bytes, length, mode);
+	rc = write_beside(dir, beside, bytes, length, mode, sync);
 	if (!rc && renameat(dir, beside, dir, name) < 0)
 		rc = -errno;
 	if (rc < 0) {
 		unlinkat(dir, beside, 0);
 		return rc;
 	}
-	return fsync(dir) < 0 ? -errno : 0;
+	return sync && fsync(dir) < 0 ? -errno : 0;
+}
+
+int durable_write(const char *folder, const char *name, const void *bytes, size_t length,
+		  mode_t mode)
+{
+	return replace(folder, name, bytes, length, mode, true);
+}
+
+int durable_replace(const char *folder, const char *name, const void *bytes, size_t length,
+		    mode_t mode)
+{
+	return replace(folder, name, bytes, length, mode, false);
 }
 
 int durable_read_fd(int fd, size_t length_max, char **bytes, size_t *length)

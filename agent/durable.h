@@ -18,6 +18,13 @@ int durable_sync_folder(const char *path);
 int durable_write(const char *folder, const char *name, const void *bytes, size_t length,
 		  mode_t mode);
 
+/*
+ * The same, but for what means nothing after a power cut (a running container's files): whole or
+ * not at all for whoever reads it, however the writer dies, without waiting for the disk.
+ */
+int durable_replace(const char *folder, const char *name, const void *bytes, size_t length,
+		    mode_t mode);
+
 /* Writes all bytes, whatever write() does in pieces. */
 int durable_write_all(int fd, const void *bytes, size_t length);
 

@@ -128,7 +128,7 @@ static int make_spec(struct making *at)
 	AUTO_FREE char *text = json_dumps(spec, JSON_INDENT(1));
 	if (!text)
 		return out_of_memory(at);
-	rc = durable_write(at->folder, "config.json", text, strlen(text), 0600);
+	rc = durable_replace(at->folder, "config.json", text, strlen(text), 0600);
 	return rc < 0 ? error_set(at->error, rc, "%s/config.json: %s", at->folder, strerror(-rc))
 		      : 0;
 }

@@ -228,7 +228,7 @@ static int write_running(const struct shim *shim)
 			  "\"monitor_start_ticks\":%" PRIu64 ",\"started_ns\":%" PRId64 "}\n",
 			  shim->init.pid, shim->init.start_ticks, shim->init.boot_id, self.pid,
 			  self.start_ticks, now_ns());
-	return durable_write(".", SHIM_RUNNING, text, (size_t)length, 0600);
+	return durable_replace(".", SHIM_RUNNING, text, (size_t)length, 0600);
 }
 
 static int write_exit(const struct shim *shim)
@@ -239,7 +239,7 @@ static int write_exit(const struct shim *shim)
 				    ",\"log_lost_bytes\":%" PRIu64 "}\n",
 				    shim->exit_code, now_ns(), shim->log.lost_bytes);
 
-	return durable_write(".", SHIM_EXIT, text, (size_t)length, 0600);
+	return durable_replace(".", SHIM_EXIT, text, (size_t)length, 0600);
 }
 
 static int start(struct shim *shim)

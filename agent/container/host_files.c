@@ -68,7 +68,7 @@ static int write_one(const char *folder, const char *name, const struct containe
 	if (!out)
 		return -ENOMEM;
 	print(out, options);
-	return fclose(out) ? -ENOMEM : durable_write(folder, name, text, length, 0644);
+	return fclose(out) ? -ENOMEM : durable_replace(folder, name, text, length, 0644);
 }
 
 int host_files_write(const char *folder, const struct container_options *options,

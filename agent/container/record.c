@@ -158,7 +158,7 @@ int record_write(const char *folder, const struct container_record *record, stru
 
 	if (!text)
 		return error_set(error, -EINVAL, "the container's name or image is no UTF-8");
-	rc = durable_write(folder, "container.json", text, strlen(text), 0600);
+	rc = durable_replace(folder, "container.json", text, strlen(text), 0600);
 	return rc < 0 ? error_set(error, rc, "%s/container.json: %s", folder, strerror(-rc)) : 0;
 }
 

@@ -330,8 +330,9 @@ struct container_view container_view(const struct container *container)
 
 struct container *runtime_find(struct runtime *runtime, const char *id)
 {
-	struct container *found = NULL;
 	const size_t length = strlen(id);
+	struct container *found = NULL;
+	unsigned int count = 0;
 
 	for (struct container *at = runtime->first; at; at = at->next) {
 		if (at->state == CONTAINER_CREATING)
@@ -339,12 +340,11 @@ struct container *runtime_find(struct runtime *runtime, const char *id)
 		if (!strcmp(at->record.id, id) || !strcmp(at->record.name, id))
 			return at;
 		if (length && !strncmp(at->record.id, id, length)) {
-			if (found)
-				return NULL;
 			found = at;
+			count++;
 		}
 	}
-	return found;
+	return count == 1 ? found : NULL;
 }
 
 void runtime_each(struct runtime *runtime, void (*visit)(void *arg, struct container *container),

@@ -23,6 +23,14 @@ class Containers(Node):
             self.assertEqual(self.run_it("sh", "-c", f"exit {code}")["exit_code"], code)
         self.assertEqual(self.run_it("sh", "-c", "kill -9 $$", init=True)["exit_code"], 137)
 
+    def test_found_by_the_beginning_of_an_id(self):
+        for name in ("same12", "same1", "same13", "other"):
+            self.run_it("true", id=name)
+        for asked, found in (("same1", "same1"), ("same12", "same12"), ("oth", "other")):
+            self.assertEqual(self.fl("wait", asked)[0]["id"], found)
+        for asked in ("same", "absent"):
+            self.assertIn(f"No such container: {asked}", self.fails("wait", asked))
+
     def test_programs_that_are_none(self):
         for program, code in (("/bin/absent", 127), ("/etc/passwd", 126)):
             options = {"id": next(self.ids), "image": "web:1", "args": [program]}
