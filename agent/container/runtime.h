@@ -67,8 +67,8 @@ struct runtime_report {
 struct runtime;
 
 /*
- * Adopts what is there. The texts of *options must outlive the runtime. Blocks on the disk, as
- * opening does.
+ * Adopts what is there, so no other process may have the folders open. The texts of *options must
+ * outlive the runtime. Blocks on the disk, as opening does.
  */
 int runtime_open(const struct runtime_options *options, struct runtime **out,
 		 struct runtime_report *report, struct error *error);

@@ -29,6 +29,7 @@ struct image_store_report {
 	bool index_damaged;          /* it was put aside as index.json.damaged */
 };
 
+/* No other process may have it open: what that one is making would be swept. */
 int image_store_open(const char *folder, struct image_store **out,
 		     struct image_store_report *report, struct error *error);
 void image_store_close(struct image_store *store);

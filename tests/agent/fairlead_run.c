@@ -27,6 +27,8 @@
 #include "runtime.h"
 #include "volumes.h"
 
+enum { BURST_MAX = 200 };
+
 struct program {
 	uv_loop_t loop;
 	struct loop_queue queue;
@@ -42,6 +44,8 @@ struct program {
 	const char *waits_for; /* ID whose end ends the program */
 	uv_timer_t follow;
 	struct log_reader *log;
+	int burst; /* containers of it that do not run yet */
+	uint64_t begun_ms;
 };
 
 static void print(json_t *json)
@@ -123,6 +127,49 @@ static void created(void *arg, struct container *container, int rc, const struct
 	rc = rc < 0 ? rc : container_start(container, started, program);
 	if (rc < 0)
 		fail(program, error ? error->message : strerror(-rc));
+}
+
+/* -- many at once ----------------------------------------------------------------------------- */
+static void burst_started(void *arg, struct container *container, int rc, const struct error *error)
+{
+	struct program *program = arg;
+
+	(void)container;
+	if (rc < 0) {
+		fail(program, error->message);
+	} else if (!--program->burst) {
+		print(json_pack("{s:I}", "ms",
+				(json_int_t)(uv_now(&program->loop) - program->begun_ms)));
+		finish(program);
+	}
+}
+
+static void burst_created(void *arg, struct container *container, int rc, const struct error *error)
+{
+	struct program *program = arg;
+
+	rc = rc < 0 ? rc : container_start(container, burst_started, program);
+	if (rc < 0)
+		fail(program, error ? error->message : strerror(-rc));
+}
+
+static int burst(struct program *program, const struct container_options *options)
+{
+	static struct container_options each[BURST_MAX];
+	static char ids[BURST_MAX][CONTAINER_ID_MAX + 1];
+	const int count = program->word_count > 2 ? atoi(program->words[2]) : 0;
+	int rc = count < 1 || count > BURST_MAX ? -EINVAL : 0;
+
+	program->burst = count;
+	uv_update_time(&program->loop);
+	program->begun_ms = uv_now(&program->loop);
+	for (int i = 0; !rc && i < count; i++) {
+		each[i] = *options;
+		snprintf(ids[i], sizeof(ids[i]), "%.50sx%d", options->id, i);
+		each[i].id = ids[i];
+		rc = container_create(program->runtime, &each[i], burst_created, program);
+	}
+	return rc;
 }
 
 static void removed(void *arg, struct container *container, int rc, const struct error *error)
@@ -297,6 +344,10 @@ static int begin(struct program *program, struct error *error)
 	if (program->word_count > 1 && !strcmp(command, "run")) {
 		rc = options_of(program->words[1], &options, &program->detach, error);
 		return rc < 0 ? rc : container_create(program->runtime, &options, created, program);
+	}
+	if (program->word_count > 2 && !strcmp(command, "burst")) {
+		rc = options_of(program->words[1], &options, &program->detach, error);
+		return rc < 0 ? rc : burst(program, &options);
 	}
 	if (program->word_count > 1 && is(command, " load pull "))
 		return begin_import(program, error);

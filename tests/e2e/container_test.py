@@ -31,6 +31,16 @@ class Containers(Node):
         for asked in ("same", "absent"):
             self.assertIn(f"No such container: {asked}", self.fails("wait", asked))
 
+    def test_many_at_once(self):
+        options = {"id": next(self.ids), "image": "web:1", "args": ["sleep", "1000"]}
+        names = [f"{options['id']}x{number}" for number in range(20)]
+        for name in names:
+            self.addCleanup(self.remove, name)
+        self.fl("burst", json.dumps(options), "20")
+        found = {other["id"]: other for other in self.fl("ps")}
+        self.assertEqual({found[name]["state"] for name in names}, {"running"})
+        self.assertEqual(len({found[name]["pid"] for name in names}), 20)
+
     def test_programs_that_are_none(self):
         for program, code in (("/bin/absent", 127), ("/etc/passwd", 126)):
             options = {"id": next(self.ids), "image": "web:1", "args": [program]}
