@@ -46,6 +46,11 @@ static int make_test(json_t *test, const json_t *image, json_t **out, struct err
 		command = json_deep_copy(test);
 		json_array_remove(command, 0);
 	}
+	if (json_array_size(command) > HEALTH_WORDS_MAX) {
+		json_decref(command);
+		return error_set(error, -EINVAL, "Healthcheck: its command has more than %d words",
+				 HEALTH_WORDS_MAX);
+	}
 	*out = command;
 	return command ? 0 : error_set(error, -ENOMEM, "out of memory");
 }
@@ -194,8 +199,8 @@ static bool take_health(const json_t *json, struct health_config *out)
 			return false;
 	}
 	out->test = json_deep_copy(test);
-	return json_array_size(test) && json_array_size(test) <= HEALTH_WORDS_MAX + 2 &&
-	       retries >= 0 && retries <= 1000000 && out->interval_ns >= HEALTH_MIN_NS &&
+	return json_array_size(test) && json_array_size(test) <= HEALTH_WORDS_MAX && retries >= 0 &&
+	       retries <= 1000000 && out->interval_ns >= HEALTH_MIN_NS &&
 	       out->timeout_ns >= HEALTH_MIN_NS;
 }
 

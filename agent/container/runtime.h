@@ -91,7 +91,8 @@ int container_start(struct container *container, container_done *done, void *arg
 
 /*
  * The stop signal, and SIGKILL after the grace period; signal 0 and grace -1: as the container
- * says. Its end comes as an event. Not running: 0, nothing to do. Again: the shorter grace counts.
+ * says. Its end comes as an event. Not running: 0, nothing to do; -EBUSY while it starts. Again:
+ * the shorter grace counts.
  */
 int container_stop(struct container *container, int signal, int64_t grace_ns);
 /* -ESRCH: it does not run. */

@@ -2,6 +2,7 @@
 /* Containers that another agent left: found by their folders. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -100,6 +101,22 @@ static int pin(struct container *container)
 	return rc;
 }
 
+/*
+ * A folder without a record that can be read: half made, or damaged. Nothing says how what runs in
+ * it is to be treated, so it is ended; the next open removes the folder.
+ */
+static int remove_leftover(struct container *container)
+{
+	if (look_for_monitor(container) != MONITOR_ALIVE)
+		return bundle_remove_folder(container->folder);
+	if (!shim_read_running(container->folder, &container->running)) {
+		AUTO_FD int init = process_open(&container->running.init);
+		if (init >= 0)
+			process_signal(init, SIGKILL);
+	}
+	return 0;
+}
+
 static int adopt_one(struct runtime *runtime, const char *id, struct runtime_report *report)
 {
 	struct container *container = runtime_add(runtime, id);
@@ -110,12 +127,9 @@ static int adopt_one(struct runtime *runtime, const char *id, struct runtime_rep
 		return -ENOMEM;
 	rc = record_read(container->folder, &record);
 	if (rc < 0 || strcmp(record.id, id) != 0) {
-		/* Half made, or damaged: then nothing says how it is to be treated. */
 		if (!rc)
 			record_release(&record);
-		rc = look_for_monitor(container) == MONITOR_ALIVE
-			 ? -EBUSY
-			 : bundle_remove_folder(container->folder);
+		rc = remove_leftover(container);
 		report->leftovers++;
 		runtime_drop(container);
 		return rc == -ENOMEM ? rc : 0;

@@ -288,7 +288,8 @@ int container_stop(struct container *container, int signal, int64_t grace_ns)
 {
 	const int number = signal ? signal : container->record.stop_signal;
 	const int64_t grace = grace_ns < 0 ? container->record.stop_grace_ns : grace_ns;
-	const uint64_t grace_ms = (uint64_t)((grace + NS_PER_MS - 1) / NS_PER_MS);
+	/* Rounded up, and not past what a number holds. */
+	const uint64_t grace_ms = ((uint64_t)grace + NS_PER_MS - 1) / NS_PER_MS;
 	int rc;
 
 	if (container->state != CONTAINER_RUNNING)

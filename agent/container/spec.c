@@ -84,14 +84,38 @@ static int add_labels(const struct spec_input *input, json_t *spec, struct error
 	return json_object_set_new(spec, "annotations", labels);
 }
 
+/* jansson leaves out what it cannot hold; a word that vanishes from a command line changes its
+ * meaning. */
+static int check_texts(const char *const *list, const char *what, struct error *error)
+{
+	for (; list && *list; list++) {
+		AUTO_JSON json_t *text = json_string(*list);
+		if (!text)
+			return error_set(error, -EINVAL, "%s: holds text that is not UTF-8", what);
+	}
+	return 0;
+}
+
+static int check_options(const struct container_options *options, struct error *error)
+{
+	int rc = check_texts(options->entrypoint, "Entrypoint", error);
+
+	rc = rc < 0 ? rc : check_texts(options->args, "Cmd", error);
+	rc = rc < 0 ? rc : check_texts(options->env, "Env", error);
+	rc = rc < 0 ? rc : check_texts(options->labels, "Labels", error);
+	return rc < 0 ? rc : check_texts(options->sysctls, "Sysctls", error);
+}
+
 int spec_make(const struct spec_input *input, json_t **out, struct error *error)
 {
 	const struct container_options *options = input->options;
 	AUTO_JSON json_t *process = NULL, *mounts = NULL, *lin = NULL, *spec = NULL;
 	uint64_t capabilities;
-	int rc = capabilities_resolve(options->capability_add, options->capability_drop,
-				      &capabilities, error);
+	int rc = check_options(options, error);
 
+	rc = rc < 0 ? rc
+		    : capabilities_resolve(options->capability_add, options->capability_drop,
+					   &capabilities, error);
 	rc = rc < 0 ? rc : spec_process(input, capabilities, &process, error);
 	rc = rc < 0 ? rc : spec_mounts(input, &mounts, error);
 	rc = rc < 0 ? rc : spec_linux(input, capabilities, &lin, error);

@@ -34,7 +34,7 @@ static int check_list(const json_t *run, const char *key, struct error *error)
 
 static int check_run(const json_t *run, struct error *error)
 {
-	static const char *const lists[] = {"Env", "Cmd", "Entrypoint"};
+	static const char *const lists[] = {"Env", "Cmd", "Entrypoint", "Shell"};
 	static const char *const objects[] = {"Labels", "ExposedPorts", "Volumes", "Healthcheck"};
 	static const char *const texts[] = {"User", "WorkingDir", "StopSignal"};
 

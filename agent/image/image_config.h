@@ -4,8 +4,9 @@
 /*
  * An image's config (OCI image-spec config.md, which docker's is too): what runs, and of which
  * layers it is made. Checked once here; what reads it later may rely on the types of what it finds:
- * config.Env, Cmd, Entrypoint are lists of text or missing; Labels, ExposedPorts, Volumes objects
- * or missing; User, WorkingDir, StopSignal text or missing; Healthcheck.Test a list of text.
+ * config.Env, Cmd, Entrypoint, Shell are lists of text or missing; Labels, ExposedPorts, Volumes
+ * objects or missing; User, WorkingDir, StopSignal text or missing; Healthcheck.Test a list of
+ * text.
  */
 #include "digest.h"
 #include "error.h"

@@ -5,10 +5,26 @@
 
 #include "store_internal.h"
 
+static bool is_name(const struct image *image, const char *name)
+{
+	struct reference reference;
+	char full[REFERENCE_TEXT];
+
+	if (reference_parse(name, &reference, NULL) < 0)
+		return false;
+	reference_full(&reference, full);
+	for (unsigned int i = 0; i < image->name_count; i++) {
+		if (!strcmp(image->names[i], full))
+			return true;
+	}
+	return false;
+}
+
+/* A name that looks like an ID is a name. */
 static bool is_id(const char *name, const struct image *image)
 {
 	const char *hex = !strncmp(name, "sha256:", 7) ? name + 7 : name;
-	return !strncmp(digest_hex(&image->id), hex, strlen(hex));
+	return !is_name(image, name) && !strncmp(digest_hex(&image->id), hex, strlen(hex));
 }
 
 static bool names_in_two_repositories(const struct image *image)

@@ -249,6 +249,15 @@ class Containers(Node):
         self.assertNotIn("merged", self.host.output("cat /proc/mounts"))
         self.assertEqual(self.host.output("ls /run/fairlead/crun"), "")
 
+    def test_damaged_record(self):
+        """Nobody can say any more how it is to be treated: it is ended, and then removed."""
+        container = self.run_it("sleep", "100", detach=True)
+        folder = self.state / "tasks" / container["id"]
+        (folder / "container.json").write_text("{")
+        self.assertEqual([other for other in self.fl("ps") if other["id"] == container["id"]], [])
+        wait_for((folder / "exit.json").exists, 10, "the container's end")
+        wait_for(lambda: self.fl("ps") == [] and not folder.exists(), 10, "its removal")
+
     def test_monitor_killed(self):
         container = self.run_it("sleep", "100", detach=True)
         watcher = self.watch()

@@ -71,7 +71,8 @@ static void test_times(void **state)
 	}
 	assert_false(log_time_parse("yesterday", &ns));
 	assert_false(log_time_parse("2026-11-21T07:06:34", &ns));
-	assert_false(log_time_parse("4052-11-21T07:06:34Z", &ns)); /* more nanoseconds than 63 bits hold */
+	assert_false(
+	    log_time_parse("4052-11-21T07:06:34Z", &ns)); /* more nanoseconds than 63 bits hold */
 	assert_false(log_time_parse("1969-12-31T23:59:59Z", &ns));
 	assert_false(log_time_parse(NULL, &ns));
 }

@@ -14,6 +14,7 @@
 #include <signal.h>
 
 #include "json_auto.h"
+#include "record.h"
 #include "seccomp.h"
 #include "spec.h"
 
@@ -200,6 +201,7 @@ static void test_refused(void **state)
 {
 	static const char *const caps[] = {"CAP_FLY", NULL}, *const foreign[] = {"kernel.panic=1",
 										 NULL};
+	static const char *const bytes[] = {"a", "\xff", NULL};
 	static const char *const way[] = {"net/../kernel/panic=1", NULL};
 	static const struct container_ulimit ulimits[] = {{"fly", 1, 1}, {"core", 2, 1}};
 	static const struct container_mount mounts[] = {
@@ -217,6 +219,8 @@ static void test_refused(void **state)
 	REFUSED(sysctls, way, "invalid sysctl");
 	REFUSED(memory_bytes, 4096, "Minimum memory limit allowed is 6MB");
 	REFUSED(cpu_nano, 10, "Must be at least 0.01");
+	REFUSED(args, bytes, "Cmd: holds text that is not UTF-8");
+	REFUSED(env, bytes, "Env: holds");
 	REFUSED(workdir, "relative", "needs to be an absolute path");
 	for (size_t i = 0; i < 2; i++) {
 		bed = make_bed();
@@ -230,6 +234,45 @@ static void test_refused(void **state)
 		bed.options.mount_count = 1;
 		refused(bed, "invalid");
 	}
+}
+
+static void check_health(const char *image_text, const char *const *test, const char *expected)
+{
+	const struct container_options options = {
+	    .id = "c1", .hostname = "h", .stop_grace_ns = -1, .health = {.test = test}};
+	AUTO_JSON json_t *image = json_loads(image_text, 0, NULL);
+	struct container_record record;
+	struct error error = {0};
+	char *text;
+
+	if (record_make(&options, image, &record, &error) < 0) {
+		assert_non_null(strstr(error.message, expected));
+		return;
+	}
+	text = record.health.test ? json_dumps(record.health.test, JSON_COMPACT) : strdup("none");
+	assert_string_equal(text, expected);
+	free(text);
+	record_release(&record);
+}
+
+static void test_health_commands(void **state)
+{
+	static const char *const none[] = {"NONE", NULL}, *const cmd[] = {"CMD", "a", "b", NULL};
+	static const char *const shell[] = {"CMD-SHELL", "a b", NULL}, *const bad[] = {"RUN", "x",
+										       NULL};
+	static const char of_image[] = "{\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"i\"]}}";
+	char long_shell[600] = "{\"Shell\":[\"0\"";
+
+	(void)state;
+	check_health("{}", NULL, "none");
+	check_health(of_image, NULL, "[\"/bin/sh\",\"-c\",\"i\"]");
+	check_health(of_image, none, "none");
+	check_health(of_image, cmd, "[\"a\",\"b\"]");
+	check_health("{\"Shell\":[\"/bin/ash\",\"-x\"]}", shell, "[\"/bin/ash\",\"-x\",\"a b\"]");
+	check_health("{}", bad, "Unknown healthcheck type 'RUN'");
+	for (int i = 0; i < HEALTH_WORDS_MAX; i++)
+		strcat(long_shell, ",\"1\"");
+	check_health(strcat(long_shell, "]}"), shell, "more than 64 words");
 }
 
 static void test_signals(void **state)
@@ -283,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),   cmocka_unit_test(test_command_line),
 	    cmocka_unit_test(test_everything), cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_signals),    cmocka_unit_test(test_seccomp)};
+	    cmocka_unit_test(test_signals),    cmocka_unit_test(test_health_commands),
+	    cmocka_unit_test(test_seccomp)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
