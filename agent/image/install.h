@@ -2,6 +2,8 @@
 #ifndef FL_IMAGE_INSTALL_H
 #define FL_IMAGE_INSTALL_H
 /* The end of every import: from blobs to an image. And what imports have in common. */
+#include <stdatomic.h>
+
 #include "manifest.h"
 #include "store.h"
 
@@ -18,7 +20,7 @@ struct import_progress {
 struct import {
 	struct image_store *store;       /* between image_store_import_begin and _end */
 	struct import_progress progress; /* say may be NULL */
-	const volatile bool *cancel;     /* may be NULL */
+	const atomic_bool *cancel;       /* may be NULL */
 };
 
 void import_say(const struct import *import, const char *id, const char *status, uint64_t current,

@@ -15,7 +15,7 @@ struct image_job {
 	struct image_job_callbacks callbacks;
 	pthread_t thread;
 	bool running;
-	volatile bool cancel;
+	atomic_bool cancel;
 
 	/* What to do. */
 	struct reference reference;

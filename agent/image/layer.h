@@ -13,6 +13,7 @@
  *lead inside it (tree.h); only security.capability and user.* attributes are kept, for
  *trusted.overlay.* would steer the mount itself.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +22,7 @@
 
 struct layer_limits {
 	uint64_t bytes, entries;
-	const volatile bool *cancel; /* may be NULL; looked at between entries and blocks */
+	const atomic_bool *cancel; /* may be NULL; looked at between entries and blocks */
 };
 
 struct layer_result {

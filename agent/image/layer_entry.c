@@ -22,7 +22,7 @@ struct making {
 	struct archive *tar;
 	struct archive_entry *entry;
 	uint64_t *bytes_left;
-	const volatile bool *cancel;
+	const atomic_bool *cancel;
 	struct error *error;
 };
 
@@ -307,7 +307,7 @@ static int set_root(struct making *at)
 }
 
 int layer_entry_make(int root, struct archive *tar, struct archive_entry *entry,
-		     uint64_t *bytes_left, const volatile bool *cancel, struct error *error)
+		     uint64_t *bytes_left, const atomic_bool *cancel, struct error *error)
 {
 	const char *given = archive_entry_pathname(entry);
 	char path[PATH_MAX], folder[PATH_MAX];

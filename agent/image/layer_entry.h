@@ -4,6 +4,7 @@
 /* One entry of a layer: checked, and put where it belongs. */
 #include <archive.h>
 #include <archive_entry.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,5 +27,5 @@ const char *layer_whiteout(const char *name, bool *opaque, bool *invalid);
  * something that layers may not hold.
  */
 int layer_entry_make(int root, struct archive *tar, struct archive_entry *entry,
-		     uint64_t *bytes_left, const volatile bool *cancel, struct error *error);
+		     uint64_t *bytes_left, const atomic_bool *cancel, struct error *error);
 #endif

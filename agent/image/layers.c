@@ -53,7 +53,7 @@ bool layers_have(const struct layers *layers, const struct digest *chain, uint64
 
 /* The two things in a layer's folder, synced with all that was written for it. */
 static int fill(const char *folder, const struct digest *chain, const struct digest *diff_id,
-		int blob, const volatile bool *cancel, struct error *error)
+		int blob, const atomic_bool *cancel, struct error *error)
 {
 	const struct layer_limits limits = {LAYER_UNPACKED_MAX, LAYER_ENTRIES_MAX, cancel};
 	struct layer_result result;
@@ -97,7 +97,7 @@ static int give_name(const struct layers *layers, const char *from, const struct
 }
 
 int layers_add(const struct layers *layers, const struct digest *chain,
-	       const struct digest *diff_id, int blob, const volatile bool *cancel,
+	       const struct digest *diff_id, int blob, const atomic_bool *cancel,
 	       struct error *error)
 {
 	AUTO_FREE char *beside = NULL;

@@ -12,6 +12,7 @@
  *is on disk. Any thread, but removing while somebody unpacks or mounts is the caller's to prevent
  *(store.c does).
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,7 +41,7 @@ bool layers_have(const struct layers *layers, const struct digest *chain, uint64
  * already: 0.
  */
 int layers_add(const struct layers *layers, const struct digest *chain,
-	       const struct digest *diff_id, int blob, const volatile bool *cancel,
+	       const struct digest *diff_id, int blob, const atomic_bool *cancel,
 	       struct error *error);
 
 /* Removes each layer that is in use by none, as the caller's function says. Missing is no error. */

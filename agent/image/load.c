@@ -215,7 +215,7 @@ static int load(const struct import *import, int fd, json_t *loaded, struct erro
 }
 
 int image_load(struct image_store *store, int fd, const struct import_progress *progress,
-	       const volatile bool *cancel, json_t **loaded, struct error *error)
+	       const atomic_bool *cancel, json_t **loaded, struct error *error)
 {
 	const struct import import = {store, progress ? *progress : (struct import_progress){0},
 				      cancel};

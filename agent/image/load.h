@@ -13,5 +13,5 @@
  * archive is in the store, but images of it that were complete before the bad one. Blocks.
  */
 int image_load(struct image_store *store, int fd, const struct import_progress *progress,
-	       const volatile bool *cancel, json_t **loaded, struct error *error);
+	       const atomic_bool *cancel, json_t **loaded, struct error *error);
 #endif

@@ -156,7 +156,7 @@ static int pull(const struct import *import, struct registry *registry,
 
 int image_pull(struct image_store *store, const struct reference *reference,
 	       const struct registry_options *options, const struct import_progress *progress,
-	       const volatile bool *cancel, struct digest *digest, bool *fresh, struct error *error)
+	       const atomic_bool *cancel, struct digest *digest, bool *fresh, struct error *error)
 {
 	const struct import import = {store, progress ? *progress : (struct import_progress){0},
 				      cancel};

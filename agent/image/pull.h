@@ -11,6 +11,5 @@
  */
 int image_pull(struct image_store *store, const struct reference *reference,
 	       const struct registry_options *options, const struct import_progress *progress,
-	       const volatile bool *cancel, struct digest *digest, bool *fresh,
-	       struct error *error);
+	       const atomic_bool *cancel, struct digest *digest, bool *fresh, struct error *error);
 #endif

@@ -15,7 +15,7 @@ struct registry {
 	bool plain;
 	CURL *curl;
 	struct curl_slist *accept;
-	const volatile bool *cancel;
+	const atomic_bool *cancel;
 	char words[CURL_ERROR_SIZE];
 };
 
@@ -117,7 +117,7 @@ static void set_options(struct registry *registry, const struct registry_options
 }
 
 int registry_open(const struct reference *reference, const struct registry_options *options,
-		  const volatile bool *cancel, struct registry **out, struct error *error)
+		  const atomic_bool *cancel, struct registry **out, struct error *error)
 {
 	/* Docker's own registry answers under another name than images of it have. */
 	const char *host =

@@ -22,7 +22,7 @@ struct registry_options {
 struct registry;
 
 int registry_open(const struct reference *reference, const struct registry_options *options,
-		  const volatile bool *cancel, struct registry **out, struct error *error);
+		  const atomic_bool *cancel, struct registry **out, struct error *error);
 void registry_close(struct registry *registry);
 
 /* What comes in, as it comes. A negative errno (and the error said) ends the transfer. */

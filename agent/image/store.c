@@ -136,7 +136,7 @@ bool image_store_has_layer(struct image_store *store, const struct digest *chain
 }
 
 int image_store_add_layer(struct image_store *store, const struct digest *chain,
-			  const struct digest *diff_id, int blob, const volatile bool *cancel,
+			  const struct digest *diff_id, int blob, const atomic_bool *cancel,
 			  struct error *error)
 {
 	return layers_add(&store->layers, chain, diff_id, blob, cancel, error);

@@ -14,6 +14,7 @@
  *mutex. What no image needs is swept when the last running import ends, or on removal if none runs.
  */
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "blobs.h"
@@ -43,7 +44,7 @@ const struct blobs *image_store_blobs(const struct image_store *store);
 bool image_store_has_layer(struct image_store *store, const struct digest *chain);
 /* See layers_add. */
 int image_store_add_layer(struct image_store *store, const struct digest *chain,
-			  const struct digest *diff_id, int blob, const volatile bool *cancel,
+			  const struct digest *diff_id, int blob, const atomic_bool *cancel,
 			  struct error *error);
 
 /*
