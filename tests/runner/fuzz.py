@@ -20,14 +20,18 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
-LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "control/*.c", "raft/*.c",
+LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "agent/tree.c", "control/*.c",
+           "raft/*.c",
+           *(f"agent/image/{name}.c" for name in ("digest", "reference", "manifest", "image_config", "layer",
+                                                  "layer_entry")),
+           *(f"agent/container/{name}.c" for name in ("log_entry", "passwd")),
            *(f"control/api/{name}.c" for name in ("version", "escape", "path", "query", "filters",
                                                   "json_text", "frame", "route")),
            "tests/unit/raft/fake_*.c")
-INCLUDES = ("lbtables", "agent", "control", "dataplane", "bpf", "perf", "tests/unit/lbtables",
-            "tests/unit/bpf", "raft", "tests/unit/raft")
+INCLUDES = ("lbtables", "agent", "agent/image", "agent/container", "control", "dataplane", "bpf",
+            "perf", "raft", "tests/unit/lbtables", "tests/unit/bpf", "tests/unit/raft")
 PROTO = ("control/proto", "raft/proto")  # .proto files: compiled by protoc-c first
-PACKAGES = ("liburcu", "jansson", "libcrypto", "libprotobuf-c")
+PACKAGES = ("liburcu", "jansson", "libcrypto", "libprotobuf-c", "libarchive")
 MEMORY_MIB_MAX = 2048
 
 
