@@ -20,9 +20,10 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
          "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
-LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c")
-INCLUDES = ("lbtables", "agent", "dataplane", "bpf", "perf", "tests/unit/lbtables", "tests/unit/bpf")
-PACKAGES = ("liburcu", "jansson")
+LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "control/ca/*.c")
+INCLUDES = ("lbtables", "agent", "control", "control/ca", "dataplane", "bpf", "perf", "tests/unit/lbtables",
+            "tests/unit/bpf")
+PACKAGES = ("liburcu", "jansson", "libcrypto")
 MEMORY_MIB_MAX = 2048
 
 
