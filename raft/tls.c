@@ -82,7 +82,7 @@ static int read_identity(const X509 *certificate, struct tls_identity *identity)
 	char member[MEMBER_DIGITS + 1];
 	struct tls_identity found;
 
-	if (!subject_field(subject, NID_commonName, member, sizeof(member)) ||
+	if (!subject_field(subject, NID_serialNumber, member, sizeof(member)) ||
 	    !subject_field(subject, NID_organizationName, found.cluster, sizeof(found.cluster)) ||
 	    !parse_member(member, &found.member))
 		return -EACCES;
@@ -139,8 +139,8 @@ static int load_certificate(struct tls_context *context, const char *text, struc
 		err = raft_error_set(error, -EINVAL, "certificate: none in it");
 	else if (read_identity(certificate, &context->identity))
 		err = raft_error_set(error, -EINVAL,
-				     "certificate: its subject needs O, the cluster, and CN, the "
-				     "member's id as 16 hexadecimal digits");
+				     "certificate: its subject needs O, the cluster, and "
+				     "serialNumber, the member's id as 16 hexadecimal digits");
 	else if (SSL_CTX_use_certificate(context->ssl, certificate) != 1)
 		err = raft_error_set(error, -EINVAL, "certificate: %s", last_error());
 	X509_free(certificate);

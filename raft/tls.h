@@ -3,9 +3,10 @@
 #define FL_RAFT_TLS_H
 /*
  * Mutual TLS 1.3 without a socket: bytes in, bytes out. Who a member is stands in its certificate's
- * subject: O is the cluster's name, CN the member's id as 16 hexadecimal digits. Both sides present
- * a certificate of the cluster's CA, for client and for server use; nothing older than TLS 1.3 is
- * spoken, no session is resumed and no data comes early. One thread.
+ * subject: O is the cluster's name, serialNumber the member's id as 16 hexadecimal digits. (CN is the
+ * node's; a worker has a certificate of the same CA, without serialNumber, and no way in.) Both sides
+ * present a certificate of the cluster's CA, for client and for server use; nothing older than TLS 1.3
+ * is spoken, no session is resumed and no data comes early. One thread.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -21,14 +21,14 @@ FLAGS = ["-g", "-O1", "-std=gnu11", "-D_GNU_SOURCE", '-DFL_VERSION="fuzz"', "-fn
 SANITIZERS = "address,undefined"
 # Pure code only, into an archive: the linker takes what a target needs of it.
 LIBRARY = ("lbtables/*.c", "agent/mesh*.c", "agent/json_*.c", "agent/names.c", "agent/tree.c", "control/*.c",
-           "raft/*.c",
+           "control/ca/*.c", "raft/*.c",
            *(f"agent/image/{name}.c" for name in ("digest", "reference", "manifest", "image_config", "layer",
                                                   "layer_entry")),
            *(f"agent/container/{name}.c" for name in ("log_entry", "passwd")),
            *(f"control/api/{name}.c" for name in ("version", "escape", "path", "query", "filters",
                                                   "json_text", "frame", "route")),
            "tests/unit/raft/fake_*.c")
-INCLUDES = ("lbtables", "agent", "agent/image", "agent/container", "control", "dataplane", "bpf",
+INCLUDES = ("lbtables", "agent", "agent/image", "agent/container", "control", "control/ca", "dataplane", "bpf",
             "perf", "raft", "tests/unit/lbtables", "tests/unit/bpf", "tests/unit/raft")
 PROTO = ("control/proto", "raft/proto")  # .proto files: compiled by protoc-c first
 PACKAGES = ("liburcu", "jansson", "libcrypto", "libprotobuf-c", "libarchive")

@@ -130,7 +130,7 @@ struct pki_pair pki_issue(struct pki *pki, const char *organisation, const char 
 	struct pki_pair pair;
 
 	name_it(certificate, "O", organisation);
-	name_it(certificate, "CN", name);
+	name_it(certificate, "serialNumber", name);
 	X509_set_issuer_name(certificate, X509_get_subject_name(pki->certificate));
 	add_extension(pki->certificate, certificate, NID_ext_key_usage, uses[use]);
 	add_extension(pki->certificate, certificate, NID_authority_key_identifier, "keyid:always");
