@@ -13,7 +13,7 @@ struct pki_pair {
 	char *certificate, *key; /* PEM */
 };
 enum pki_use { PKI_BOTH, PKI_CLIENT_ONLY, PKI_SERVER_ONLY };
-/* organisation, name: the subject's O and CN, each left out if NULL. Valid from `from` to `until`
+/* organisation, name: the subject's O and serialNumber, each left out if NULL. Valid from `from` to `until`
  * seconds from now. */
 struct pki_pair pki_issue(struct pki *pki, const char *organisation, const char *name, long from,
 			  long until, enum pki_use use);
