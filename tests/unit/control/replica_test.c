@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "loopback.h"
 #include "pki.h"
 
 enum { MANAGERS = 3, PATIENCE_MS = 60000 };
@@ -286,19 +287,6 @@ static void put_many(uint32_t first, uint32_t count)
 /* -- set-up -------------------------------------------------------------------------------------
  */
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(address);
-	const int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	getsockname(fd, (struct sockaddr *)&address, &size);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -312,7 +300,7 @@ static int set_up(void **state)
 
 		*m = (struct manager){.pair = pki_member(pki, "test", 0xa0 + i)};
 		snprintf(m->path, sizeof(m->path), "%s/%u", folder, i);
-		snprintf(m->address, sizeof(m->address), "127.0.0.1:%u", free_port());
+		snprintf(m->address, sizeof(m->address), "127.0.0.1:%u", loopback_free_port());
 		members.member[i] = (struct raft_member){.id = 0xa0 + i, .role = RAFT_VOTER};
 		strcpy(members.member[i].address, m->address);
 	}

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "kv_store.h"
+#include "loopback.h"
 #include "pki.h"
 #include "waiters.h"
 
@@ -248,19 +249,6 @@ static void change(enum raft_change_type type, const struct box *box)
 
 /* -- set-up ------------------------------------------------------------------------------------ */
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(address);
-	const int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	getsockname(fd, (struct sockaddr *)&address, &size);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -280,7 +268,7 @@ static int set_up(void **state)
 		box->disk.io.pwrite = frail_pwrite;
 		box->disk.io.sync = frail_sync;
 		snprintf(box->path, sizeof(box->path), "%s/%u", folder, i);
-		snprintf(box->address, sizeof(box->address), "127.0.0.1:%u", free_port());
+		snprintf(box->address, sizeof(box->address), "127.0.0.1:%u", loopback_free_port());
 		if (i == MEMBERS)
 			break;
 		first_members.member[i] = (struct raft_member){.id = box->id, .role = RAFT_VOTER};
@@ -516,7 +504,7 @@ static void one_folder_has_one_member(void **state)
 	struct box twin = boxes[0];
 
 	(void)state;
-	snprintf(twin.address, sizeof(twin.address), "127.0.0.1:%u", free_port());
+	snprintf(twin.address, sizeof(twin.address), "127.0.0.1:%u", loopback_free_port());
 	assert_int_equal(try_open(&twin, false), -EWOULDBLOCK);
 	kv_store_free(twin.store);
 }
