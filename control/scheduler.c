@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "scheduler.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler_filter.h"
+#include "scheduler_generic.h"
+#include "scheduler_node.h"
+#include "scheduler_spread.h"
+
+/* Waiting tasks that only their slots tell apart. */
+struct scheduler_group {
+	const char *id;
+	struct list tasks; /* struct scheduler_task.queued */
+	struct list link;  /* in one of the scheduler's lists */
+	char id_text[];
+};
+
+struct scheduler {
+	struct id_map nodes, tasks, groups;
+	struct list chosen, ready, parked; /* groups; chosen: those that have their node */
+	struct list in_flight;             /* tasks */
+	bool busy;                         /* a transaction is on its way */
+	int64_t retry_at, retried_at;      /* parked groups */
+};
+
+struct scheduler *scheduler_new(void)
+{
+	struct scheduler *scheduler = calloc(1, sizeof(*scheduler));
+
+	if (!scheduler)
+		return NULL;
+	list_init(&scheduler->chosen);
+	list_init(&scheduler->ready);
+	list_init(&scheduler->parked);
+	list_init(&scheduler->in_flight);
+	scheduler->retry_at = INT64_MAX;
+	scheduler->retried_at = INT64_MIN;
+	return scheduler;
+}
+
+/* --- Groups --- */
+
+static bool is_chosen(const Fl__Task *task)
+{
+	return task->node_id && *task->node_id;
+}
+
+/* A task that carries no version of its spec stands for itself. */
+static char *group_id(const Fl__Task *task, char *text, size_t size)
+{
+	if (task->service_id && task->has_spec_version)
+		snprintf(text, size, "%c%s/%" PRIu64, is_chosen(task) ? 'c' : 'f',
+			 task->service_id, task->spec_version);
+	else
+		snprintf(text, size, "%c%s", is_chosen(task) ? 'c' : 'f', task->id);
+	return text;
+}
+
+static struct scheduler_group *group_of(struct scheduler *scheduler, const Fl__Task *task)
+{
+	char id[64];
+	struct scheduler_group *group =
+	    id_map_get(&scheduler->groups, group_id(task, id, sizeof(id)));
+
+	if (group)
+		return group;
+	group = calloc(1, sizeof(*group) + strlen(id) + 1);
+	if (!group)
+		return NULL;
+	strcpy(group->id_text, id);
+	group->id = group->id_text;
+	list_init(&group->tasks);
+	list_init(&group->link);
+	if (id_map_add(&scheduler->groups, group)) {
+		free(group);
+		return NULL;
+	}
+	return group;
+}
+
+static int enqueue(struct scheduler *scheduler, struct scheduler_task *task)
+{
+	struct scheduler_group *group = group_of(scheduler, task->task);
+
+	if (!group)
+		return -ENOMEM;
+	task->group = group;
+	list_append(&group->tasks, &task->queued);
+	list_remove(&group->link);
+	list_append(is_chosen(task->task) ? &scheduler->chosen : &scheduler->ready, &group->link);
+	return 0;
+}
+
+static void dequeue(struct scheduler *scheduler, struct scheduler_task *task)
+{
+	struct scheduler_group *group = task->group;
+
+	list_remove(&task->queued); /* or from in_flight */
+	task->group = NULL;
+	if (!group || !list_is_empty(&group->tasks))
+		return;
+	list_remove(&group->link);
+	id_map_remove(&scheduler->groups, group->id);
+	free(group);
+}
+
+static void retry_soon(struct scheduler *scheduler, int64_t now)
+{
+	int64_t at = now;
+
+	if (scheduler->retried_at > now - SCHEDULER_RETRY_NS && scheduler->retried_at <= now)
+		at = scheduler->retried_at + SCHEDULER_RETRY_NS;
+	if (at < scheduler->retry_at)
+		scheduler->retry_at = at;
+}
+
+static void retry(struct scheduler *scheduler, int64_t now)
+{
+	if (now < scheduler->retry_at)
+		return;
+	scheduler->retry_at = INT64_MAX;
+	scheduler->retried_at = now;
+	while (!list_is_empty(&scheduler->parked)) {
+		struct list *link = scheduler->parked.next;
+		const struct scheduler_group *group =
+		    LIST_ENTRY(link, struct scheduler_group, link);
+
+		list_remove(link);
+		list_append(*group->id == 'c' ? &scheduler->chosen : &scheduler->ready, link);
+	}
+}
+
+/* --- The index --- */
+
+static bool is_ours(const Fl__Task *task)
+{
+	return task && task->status && task->status->state >= FL__TASK_STATE__PENDING &&
+	       task->status->state <= FL__TASK_STATE__RUNNING;
+}
+
+static void detach(struct scheduler *scheduler, struct scheduler_task *task)
+{
+	dequeue(scheduler, task);
+	if (task->node)
+		scheduler_node_remove(task);
+	free(task->claim);
+	task->claim = NULL;
+}
+
+static void forget_task(struct scheduler *scheduler, struct scheduler_task *task)
+{
+	detach(scheduler, task);
+	id_map_remove(&scheduler->tasks, task->id);
+	store_object_release(task->task);
+	free(task);
+}
+
+static int attach(struct scheduler *scheduler, struct scheduler_task *task)
+{
+	struct scheduler_node *node;
+
+	if (task->task->status->state == FL__TASK_STATE__PENDING)
+		return task_is_active(task->task) ? enqueue(scheduler, task) : 0;
+	node = is_chosen(task->task) ? id_map_get(&scheduler->nodes, task->task->node_id) : NULL;
+	return node ? scheduler_node_add(node, task) : 0;
+}
+
+static struct scheduler_task *new_task(struct scheduler *scheduler, const Fl__Task *now)
+{
+	struct scheduler_task *task = calloc(1, sizeof(*task));
+
+	if (!task)
+		return NULL;
+	list_init(&task->on_node);
+	list_init(&task->queued);
+	task->id = now->id;
+	if (id_map_add(&scheduler->tasks, task)) {
+		free(task);
+		return NULL;
+	}
+	return task;
+}
+
+/* Makes the index agree with the task as it is now; NULL: it is gone. */
+static int sync_task(struct scheduler *scheduler, const char *id, const Fl__Task *now,
+		     int64_t time)
+{
+	struct scheduler_task *task = id_map_get(&scheduler->tasks, id);
+	const struct scheduler_node *left = task ? task->node : NULL;
+	const bool was_active = task && task->active;
+	int rc;
+
+	if (!is_ours(now)) {
+		if (task)
+			forget_task(scheduler, task);
+		if (left)
+			retry_soon(scheduler, time);
+		return 0;
+	}
+	if (task)
+		detach(scheduler, task);
+	else
+		task = new_task(scheduler, now);
+	if (!task)
+		return -ENOMEM;
+	store_object_hold(now);
+	store_object_release(task->task);
+	task->task = now;
+	task->id = now->id;
+	rc = attach(scheduler, task);
+	if (!rc && left && (task->node != left || (was_active && !task->active)))
+		retry_soon(scheduler, time);
+	return rc;
+}
+
+static void drop_node(struct scheduler *scheduler, struct scheduler_node *node)
+{
+	while (!list_is_empty(&node->tasks))
+		scheduler_node_remove(
+		    LIST_ENTRY(node->tasks.next, struct scheduler_task, on_node));
+	id_map_remove(&scheduler->nodes, node->id);
+	scheduler_node_free(node);
+}
+
+static int sync_node(struct scheduler *scheduler, const struct store_view *view, const char *id,
+		     const Fl__Node *now, int64_t time)
+{
+	struct scheduler_node *node = id_map_get(&scheduler->nodes, id);
+	struct store_iterator tasks;
+	const Fl__Task *task;
+	int rc = 0;
+
+	retry_soon(scheduler, time);
+	if (!now) {
+		if (node)
+			drop_node(scheduler, node);
+		return 0;
+	}
+	if (node) {
+		scheduler_node_update(node, now);
+		return 0;
+	}
+	node = scheduler_node_new(now);
+	if (!node)
+		return -ENOMEM;
+	rc = id_map_add(&scheduler->nodes, node);
+	if (rc) {
+		scheduler_node_free(node);
+		return rc;
+	}
+	/* Tasks may have come before it. */
+	store_iterate_index(view, STORE_TASKS_BY_NODE, id, &tasks);
+	while (!rc && (task = store_next(&tasks)))
+		rc = sync_task(scheduler, task->id, task, time);
+	return rc;
+}
+
+static void forget_all(struct scheduler *scheduler)
+{
+	struct scheduler_task *task;
+	struct scheduler_node *node;
+
+	for (size_t slot = 0; (task = id_map_next(&scheduler->tasks, &slot)); slot = 0)
+		forget_task(scheduler, task);
+	for (size_t slot = 0; (node = id_map_next(&scheduler->nodes, &slot)); slot = 0)
+		drop_node(scheduler, node);
+	assert(!scheduler->groups.count && list_is_empty(&scheduler->in_flight));
+	scheduler->busy = false;
+	scheduler->retry_at = INT64_MAX;
+}
+
+void scheduler_free(struct scheduler *scheduler)
+{
+	if (!scheduler)
+		return;
+	forget_all(scheduler);
+	id_map_clear(&scheduler->nodes);
+	id_map_clear(&scheduler->tasks);
+	id_map_clear(&scheduler->groups);
+	free(scheduler);
+}
+
+static bool has_failed(const Fl__Task *task)
+{
+	return task->status && (task->status->state == FL__TASK_STATE__FAILED ||
+				task->status->state == FL__TASK_STATE__REJECTED);
+}
+
+/* Times are the leader's, of the entry that said so: agents' clocks may be anything. */
+static int note_failure(struct scheduler *scheduler, const Fl__Task *task, int64_t now)
+{
+	struct scheduler_node *node =
+	    is_chosen(task) ? id_map_get(&scheduler->nodes, task->node_id) : NULL;
+
+	if (!node || task->updated_at <= now - FAILURES_WINDOW_NS)
+		return 0;
+	return scheduler_node_failed(node, task, task->updated_at);
+}
+
+int scheduler_reset(struct scheduler *scheduler, const struct store_view *view, int64_t now)
+{
+	struct store_iterator iterator;
+	const Fl__Node *node;
+	const Fl__Task *task;
+	int rc = 0;
+
+	forget_all(scheduler);
+	store_iterate(view, STORE_NODE, &iterator);
+	while (!rc && (node = store_next(&iterator)))
+		rc = sync_node(scheduler, view, node->id, node, now);
+	/* By their creation would be fairer than by id, but it is of tasks that all waited alike. */
+	store_iterate(view, STORE_TASK, &iterator);
+	while (!rc && (task = store_next(&iterator))) {
+		if (has_failed(task))
+			rc = note_failure(scheduler, task, now);
+		else if (!id_map_get(&scheduler->tasks, task->id))
+			rc = sync_task(scheduler, task->id, task, now);
+	}
+	return rc;
+}
+
+static int handle_task(struct scheduler *scheduler, const Fl__Task *before, const Fl__Task *after,
+		       int64_t now)
+{
+	int rc = sync_task(scheduler, after ? after->id : before->id, after, now);
+
+	if (!rc && after && before && has_failed(after) && !has_failed(before))
+		rc = note_failure(scheduler, after, now);
+	return rc;
+}
+
+int scheduler_handle(struct scheduler *scheduler, const struct store_view *view,
+		     const struct store_event *events, size_t count, int64_t now)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		const Fl__Node *node = events[i].after ? events[i].after : events[i].before;
+
+		if (events[i].table == STORE_TASK)
+			rc = handle_task(scheduler, events[i].before, events[i].after, now);
+		else if (events[i].table == STORE_NODE)
+			rc = sync_node(scheduler, view, node->id, events[i].after, now);
+	}
+	return rc;
+}
+
+int scheduler_settle(struct scheduler *scheduler, const struct store_view *view, int64_t now)
+{
+	int rc = 0;
+
+	scheduler->busy = false;
+	while (!rc && !list_is_empty(&scheduler->in_flight)) {
+		struct scheduler_task *task =
+		    LIST_ENTRY(scheduler->in_flight.next, struct scheduler_task, queued);
+		char id[64];
+
+		snprintf(id, sizeof(id), "%s", task->id);
+		rc = sync_task(scheduler, id, store_get(view, STORE_TASK, id), now);
+	}
+	return rc;
+}
+
+/* --- Decisions --- */
+
+struct run {
+	struct scheduler *scheduler;
+	struct transaction *transaction;
+	int64_t now;
+	size_t checks; /* left */
+	bool full;     /* of the transaction, or no checks left */
+};
+
+/* Moves the task from its group among those in flight when the change has found room. */
+static int propose(struct run *run, struct scheduler_task *task, const char *node_id,
+		   Fl__TaskState state, const char *message, const char *err)
+{
+	Fl__TaskStatus status = *task->task->status;
+	Fl__Task update = *task->task;
+	int rc;
+
+	status.has_state = status.has_timestamp = true;
+	status.state = state;
+	status.timestamp = run->now;
+	status.message = (char *)(uintptr_t)message;
+	status.err = (char *)(uintptr_t)err;
+	update.status = &status;
+	update.node_id = (char *)(uintptr_t)node_id;
+	if (task->claim) {
+		update.n_generic_resources = task->claim->n_generic_resources;
+		update.generic_resources = task->claim->generic_resources;
+	}
+	rc = transaction_update(run->transaction, &update.base);
+	if (rc) {
+		run->full = rc == -ENOSPC;
+		return rc;
+	}
+	list_remove(&task->queued);
+	list_append(&run->scheduler->in_flight, &task->queued);
+	task->group = NULL;
+	return 0;
+}
+
+/* The task counts on the node, and a change of the transaction says so. */
+static int place(struct run *run, struct scheduler_task *task, struct scheduler_node *node,
+		 const char *message)
+{
+	int rc = scheduler_generic_claim(node, task_reservations(task->task), &task->claim);
+
+	if (!rc)
+		rc = scheduler_node_add(node, task);
+	if (!rc) {
+		rc = propose(run, task, node->id, FL__TASK_STATE__ASSIGNED, message, NULL);
+		if (rc)
+			scheduler_node_remove(task);
+	}
+	if (rc) {
+		free(task->claim);
+		task->claim = NULL;
+	}
+	return rc;
+}
+
+static int explain(struct run *run, struct scheduler_task *task, const char *text)
+{
+	const char *old = task->task->status->err ? task->task->status->err : "";
+
+	if (!strcmp(old, text))
+		return 0; /* it says so already */
+	return propose(run, task, task->task->node_id, FL__TASK_STATE__PENDING,
+		       task->task->status->message, text);
+}
+
+/* What every node has against the task, as things stand. */
+static int explain_group(struct run *run, struct scheduler_group *group)
+{
+	char reasons[EXPLANATION_SIZE], text[EXPLANATION_SIZE + 32];
+	size_t counts[REFUSALS + 1] = {0}, slot = 0;
+	const struct scheduler_node *node;
+	struct list *next;
+	int rc = 0;
+
+	while ((node = id_map_next(&run->scheduler->nodes, &slot)))
+		counts[scheduler_filter(
+		    LIST_ENTRY(group->tasks.next, struct scheduler_task, queued)->task, node)]++;
+	scheduler_explain(counts, reasons);
+	snprintf(text, sizeof(text), *reasons ? "no suitable node (%s)" : "no suitable node",
+		 reasons);
+	for (struct list *at = group->tasks.next; !rc && at != &group->tasks; at = next) {
+		next = at->next;
+		rc = explain(run, LIST_ENTRY(at, struct scheduler_task, queued), text);
+	}
+	return rc;
+}
+
+/* Asks that a group is going to cost; false: not in this run. */
+static bool may_check(struct run *run, size_t checks)
+{
+	if (run->checks < checks && run->checks < SCHEDULER_CHECKS_MAX) {
+		run->full = true;
+		return false;
+	}
+	run->checks -= checks < run->checks ? checks : run->checks;
+	return true;
+}
+
+static int place_group(struct run *run, struct scheduler_group *group)
+{
+	const struct scheduler_task *sample =
+	    LIST_ENTRY(group->tasks.next, struct scheduler_task, queued);
+	struct scheduler_node *node = NULL;
+	struct scheduler_spread *spread;
+	int rc;
+
+	if (!may_check(run, run->scheduler->nodes.count))
+		return 0;
+	rc = scheduler_spread_new(&run->scheduler->nodes, sample->task, run->now, &spread);
+	if (rc)
+		return rc;
+	while (!rc && !list_is_empty(&group->tasks)) {
+		node = scheduler_spread_next(spread);
+		if (!node)
+			break;
+		rc = place(run, LIST_ENTRY(group->tasks.next, struct scheduler_task, queued), node,
+			   "scheduler assigned task to node");
+	}
+	scheduler_spread_free(spread);
+	if (!rc && !list_is_empty(&group->tasks))
+		rc = explain_group(run, group);
+	return rc;
+}
+
+/* Each has its node; whether it fits there is all that is asked. */
+static int confirm(struct run *run, struct scheduler_task *task)
+{
+	struct scheduler_node *node = id_map_get(&run->scheduler->nodes, task->task->node_id);
+	size_t counts[REFUSALS + 1] = {0};
+	char text[EXPLANATION_SIZE];
+	enum scheduler_refusal refusal;
+
+	if (!node)
+		return 0;
+	refusal = scheduler_filter(task->task, node);
+	if (refusal == NOT_REFUSED)
+		return place(run, task, node,
+			     "scheduler confirmed task can run on preassigned node");
+	counts[refusal]++;
+	scheduler_explain(counts, text);
+	return explain(run, task, text);
+}
+
+static int confirm_group(struct run *run, struct scheduler_group *group)
+{
+	struct list *next;
+	int rc = 0;
+
+	for (struct list *at = group->tasks.next; !rc && at != &group->tasks; at = next) {
+		next = at->next;
+		if (!may_check(run, 1))
+			return 0;
+		rc = confirm(run, LIST_ENTRY(at, struct scheduler_task, queued));
+	}
+	return rc;
+}
+
+static int run_groups(struct run *run, struct list *groups,
+		      int (*decide)(struct run *run, struct scheduler_group *group))
+{
+	while (!run->full && !list_is_empty(groups)) {
+		struct scheduler_group *group =
+		    LIST_ENTRY(groups->next, struct scheduler_group, link);
+		const int rc = decide(run, group);
+
+		if (rc && !run->full)
+			return rc;
+		if (list_is_empty(&group->tasks)) {
+			list_remove(&group->link);
+			id_map_remove(&run->scheduler->groups, group->id);
+			free(group);
+		} else if (!run->full) {
+			list_remove(&group->link);
+			list_append(&run->scheduler->parked, &group->link);
+		}
+	}
+	return 0;
+}
+
+int scheduler_run(struct scheduler *scheduler, int64_t now, struct transaction **transaction,
+		  int64_t *next)
+{
+	struct run run = {.scheduler = scheduler, .now = now, .checks = SCHEDULER_CHECKS_MAX};
+	int rc;
+
+	*transaction = NULL;
+	*next = INT64_MAX;
+	if (scheduler->busy)
+		return 0;
+	retry(scheduler, now);
+	run.transaction = transaction_new(now, false);
+	if (!run.transaction)
+		return -ENOMEM;
+	rc = run_groups(&run, &scheduler->chosen, confirm_group);
+	if (!rc)
+		rc = run_groups(&run, &scheduler->ready, place_group);
+	if (!rc && transaction_count(run.transaction)) {
+		scheduler->busy = true;
+		*transaction = run.transaction;
+		return 0;
+	}
+	transaction_free(run.transaction);
+	*next = run.full ? now : scheduler->retry_at;
+	return rc;
+}
+
+void scheduler_get_status(const struct scheduler *scheduler, struct scheduler_status *status)
+{
+	const struct list *const lists[] = {&scheduler->chosen, &scheduler->ready,
+					    &scheduler->parked};
+	size_t counts[3] = {0};
+
+	for (size_t i = 0; i < 3; i++) {
+		for (const struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
+			const struct list *tasks =
+			    &LIST_ENTRY(at, struct scheduler_group, link)->tasks;
+
+			for (const struct list *task = tasks->next; task != tasks;
+			     task = task->next)
+				counts[i]++;
+		}
+	}
+	*status = (struct scheduler_status){.nodes = scheduler->nodes.count,
+					    .tasks = scheduler->tasks.count,
+					    .waiting = counts[0] + counts[1],
+					    .parked = counts[2]};
+	for (const struct list *at = scheduler->in_flight.next; at != &scheduler->in_flight;
+	     at = at->next)
+		status->in_flight++;
+}
