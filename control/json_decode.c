@@ -410,7 +410,7 @@ static int decode_single(struct decoder *d, const struct json_field *field, cons
 		break;
 	case JSON_KIND_LIST:
 	case JSON_KIND_MAP:
-		assert(!"always repeated");
+		assert(field->repeated); /* neither comes alone */
 	}
 	*has = !rc && !says_nothing(field, json);
 	if (field->kind == JSON_KIND_TIME)

@@ -208,7 +208,7 @@ static json_t *value_at(const struct json_field *field, const void *at)
 	case JSON_KIND_MAP:
 		break;
 	}
-	assert(!"a map has no single value");
+	assert(field->kind != JSON_KIND_MAP); /* has no single value */
 	return NULL;
 }
 

@@ -125,13 +125,13 @@ static void copy_unknown(struct block *block, const ProtobufCMessage *from, Prot
 
 	if (!from->n_unknown_fields)
 		return;
-	fields = take_aligned(block, from->unknown_fields,
-			      from->n_unknown_fields * sizeof(*fields));
+	fields =
+	    take_aligned(block, from->unknown_fields, from->n_unknown_fields * sizeof(*fields));
 	if (to)
 		to->unknown_fields = fields;
 	for (unsigned i = 0; i < from->n_unknown_fields; i++) {
-		uint8_t *data = take_packed(block, from->unknown_fields[i].data,
-					    from->unknown_fields[i].len);
+		uint8_t *data =
+		    take_packed(block, from->unknown_fields[i].data, from->unknown_fields[i].len);
 
 		if (fields)
 			fields[i].data = data;

@@ -9,13 +9,12 @@
 #include "store.h"
 
 #define BEGINS_LIKE_ALL(Type)                                                                      \
-	_Static_assert(offsetof(Type, id) == offsetof(struct object_message, id) &&                \
-			   offsetof(Type, version) == offsetof(struct object_message, version) &&  \
-			   offsetof(Type, created_at) ==                                           \
-			       offsetof(struct object_message, created_at) &&                      \
-			   offsetof(Type, updated_at) ==                                           \
-			       offsetof(struct object_message, updated_at),                        \
-		       #Type)
+	_Static_assert(                                                                            \
+	    offsetof(Type, id) == offsetof(struct object_message, id) &&                           \
+		offsetof(Type, version) == offsetof(struct object_message, version) &&             \
+		offsetof(Type, created_at) == offsetof(struct object_message, created_at) &&       \
+		offsetof(Type, updated_at) == offsetof(struct object_message, updated_at),         \
+	    #Type)
 BEGINS_LIKE_ALL(Fl__Cluster);
 BEGINS_LIKE_ALL(Fl__Node);
 BEGINS_LIKE_ALL(Fl__Network);
@@ -54,33 +53,49 @@ static const char *name_of(unsigned table, const ProtobufCMessage *message)
 	return NULL;
 }
 
-struct object *object_new(unsigned table, const ProtobufCMessage *message)
+/* Strings that are kept beside the message. */
+static void add_strings(struct object *object, char *at, const char *instance, const char *name)
 {
-	const Fl__Task *task = table == STORE_TASK ? (const Fl__Task *)message : NULL;
-	const char *name = name_of(table, message);
-	const size_t block = message_block_size(message);
-	char instance[STORE_INSTANCE_SIZE] = "", *strings;
-	struct object *object;
-	size_t size;
-
-	if (task && task->service_id)
-		store_instance_key(task->service_id, task->slot, task->node_id, instance);
-	size = sizeof(*object) + block + (name ? strlen(name) + 1 : 0) +
-	       (instance[0] ? strlen(instance) + 1 : 0);
-	object = malloc(size);
-	if (!object)
-		return NULL;
-	*object = (struct object){.references = 1, .size = (uint32_t)size, .table = table};
-	message_block_copy(message, object + 1);
-	strings = (char *)(object + 1) + block;
 	if (instance[0]) {
-		object->instance = memcpy(strings, instance, strlen(instance) + 1);
-		strings += strlen(instance) + 1;
+		object->instance = memcpy(at, instance, strlen(instance) + 1);
+		at += strlen(instance) + 1;
 	}
 	if (name && *name) {
-		object->name = strings;
-		while ((*strings++ = (char)tolower((unsigned char)*name++)))
+		object->name = at;
+		while ((*at++ = (char)tolower((unsigned char)*name++)))
 			;
+	}
+}
+
+struct object *object_new(unsigned table, const ProtobufCMessage *message, struct object *lender)
+{
+	const char *name = name_of(table, message);
+	char instance[STORE_INSTANCE_SIZE] = "";
+	struct object *object;
+	Fl__Task task;
+	size_t block;
+
+	if (table == STORE_TASK) {
+		task = *(const Fl__Task *)message;
+		if (lender)
+			task.spec = NULL;
+		if (task.service_id)
+			store_instance_key(task.service_id, task.slot, task.node_id, instance);
+	}
+	const ProtobufCMessage *own = table == STORE_TASK ? &task.base : message;
+
+	block = message_block_size(own);
+	object = malloc(sizeof(*object) + block + (name ? strlen(name) + 1 : 0) +
+			(instance[0] ? strlen(instance) + 1 : 0));
+	if (!object)
+		return NULL;
+	*object = (struct object){.references = 1, .table = table};
+	message_block_copy(own, object + 1);
+	add_strings(object, (char *)(object + 1) + block, instance, name);
+	if (lender) {
+		object_hold(lender);
+		object->lender = lender;
+		((Fl__Task *)(object + 1))->spec = ((const Fl__Task *)message)->spec;
 	}
 	return object;
 }
@@ -92,6 +107,8 @@ void object_hold(struct object *object)
 
 void object_release(struct object *object)
 {
-	if (object && !__atomic_sub_fetch(&object->references, 1, __ATOMIC_ACQ_REL))
-		free(object);
+	if (!object || __atomic_sub_fetch(&object->references, 1, __ATOMIC_ACQ_REL))
+		return;
+	object_release(object->lender); /* which has none itself */
+	free(object);
 }

@@ -26,15 +26,16 @@ struct object_message {
 
 struct object {
 	uint32_t references; /* atomic */
-	uint32_t size;       /* of the block */
-	const char *name;    /* in small letters; NULL: it has none */
-	const char *instance; /* of a task: store_instance_key; else NULL */
-	uint64_t table;
+	uint32_t table;
+	const char *name;      /* in small letters; NULL: it has none */
+	const char *instance;  /* of a task: store_instance_key; else NULL */
+	struct object *lender; /* of a task: the service in which its spec lies; held. NULL: none */
 };
 _Static_assert(sizeof(struct object) % 8 == 0, "the message behind it is aligned");
 
-/* A copy of the message, with one reference. NULL: no memory. */
-struct object *object_new(unsigned table, const ProtobufCMessage *message);
+/* A copy of the message, with one reference. NULL: no memory. A task's spec is not copied where
+ * there is a lender: then it is in that object. */
+struct object *object_new(unsigned table, const ProtobufCMessage *message, struct object *lender);
 void object_hold(struct object *object);
 void object_release(struct object *object);
 

@@ -281,8 +281,8 @@ static int take_object(struct store_restore *restore, unsigned table)
 	static const ProtobufCMessageDescriptor *const types[STORE_TABLES] = {
 	    [STORE_CLUSTER] = &fl__cluster__descriptor, [STORE_NODE] = &fl__node__descriptor,
 	    [STORE_NETWORK] = &fl__network__descriptor, [STORE_SERVICE] = &fl__service__descriptor,
-	    [STORE_TASK] = &fl__task__descriptor,	[STORE_SECRET] = &fl__secret__descriptor,
-	    [STORE_CONFIG] = &fl__config__descriptor,	[STORE_VOLUME] = &fl__volume__descriptor,
+	    [STORE_TASK] = &fl__task__descriptor,       [STORE_SECRET] = &fl__secret__descriptor,
+	    [STORE_CONFIG] = &fl__config__descriptor,   [STORE_VOLUME] = &fl__volume__descriptor,
 	};
 	ProtobufCMessage *message;
 	struct object *object = NULL;
@@ -295,10 +295,8 @@ static int take_object(struct store_restore *restore, unsigned table)
 	if (!message)
 		return -EBADMSG; /* or no memory: either way this restore is over */
 	if (fits(restore, table, (const struct object_message *)message)) {
-		object = object_new(table, message);
-		rc = !object				       ? -ENOMEM
-		     : view_namesake(restore->view, object) ? -EBADMSG
-							       : 0;
+		object = view_object_new(restore->view, (enum store_table)table, message, NULL);
+		rc = !object ? -ENOMEM : view_namesake(restore->view, object) ? -EBADMSG : 0;
 	}
 	protobuf_c_message_free_unpacked(message, NULL);
 	if (!rc)

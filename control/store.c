@@ -178,7 +178,7 @@ static int put(struct application *a, ProtobufCMessage *message, struct object *
 
 	if (rc)
 		return rc;
-	object = object_new(table, message);
+	object = view_object_new(a->draft, table, message, before);
 	if (!object)
 		return -ENOMEM;
 	if (object->name && strlen(object->name) > STORE_NAME_LENGTH_MAX)
@@ -356,8 +356,7 @@ int store_apply(struct store *store, uint64_t index, const void *bytes, size_t s
 		struct store_result *result)
 {
 	struct store_result made = {.index = index};
-	struct application a = {
-	    .draft = view_copy(store->now), .index = index, .result = &made};
+	struct application a = {.draft = view_copy(store->now), .index = index, .result = &made};
 	int rc;
 
 	assert(index > store->now->index);

@@ -5,9 +5,9 @@
  * What the cluster should be and is: the same on each manager, because only committed log entries
  * change it. In memory; Raft's log and snapshots are its disk.
  *
- * Objects are the messages of control/proto/objects.proto, immutable and counted. To change one, copy
- * its struct, change the copy (its strings and lists may still be the old one's), and put the copy
- * into a transaction:
+ * Objects are the messages of control/proto/objects.proto, immutable and counted. To change one,
+ * copy its struct, change the copy (its strings and lists may still be the old one's), and put the
+ * copy into a transaction:
  *
  *   const struct store_view *view = store_now(store);
  *   const Fl__Task *old;
@@ -85,7 +85,8 @@ enum store_index {
 const char *store_role_key(Fl__NodeSpec__Role role);
 const char *store_membership_key(Fl__Node__Membership membership);
 const char *store_state_key(Fl__TaskState state);
-/* slot 0: of a global service, whose instances are the nodes; node_id may then be NULL. Returns key. */
+/* slot 0: of a global service, whose instances are the nodes; node_id may then be NULL. Returns
+ * key. */
 const char *store_instance_key(const char *service_id, uint64_t slot, const char *node_id,
 			       char key[STORE_INSTANCE_SIZE]);
 
@@ -130,7 +131,7 @@ void store_object_release(const void *object); /* NULL is fine */
 
 struct store;
 
-struct store *store_new(void); /* empty, at index 0; NULL: no memory */
+struct store *store_new(void);        /* empty, at index 0; NULL: no memory */
 void store_free(struct store *store); /* NULL is fine. Views that are held live on */
 
 const struct store_view *store_now(const struct store *store);
@@ -170,8 +171,8 @@ void store_result_clear(struct store_result *result);
  * that is not ours; the store is at its index then. What comes of it depends on the entry and on
  * those before alone.
  *
- * -EBADMSG: not a transaction; the entry is passed over, on each manager alike. -ENOMEM: the store is
- * as it was, and the same entry may be applied again. Either leaves *result as it was.
+ * -EBADMSG: not a transaction; the entry is passed over, on each manager alike. -ENOMEM: the store
+ * is as it was, and the same entry may be applied again. Either leaves *result as it was.
  */
 int store_apply(struct store *store, uint64_t index, const void *bytes, size_t size,
 		struct store_result *result);

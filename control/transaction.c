@@ -51,8 +51,7 @@ struct transaction *transaction_new(int64_t time, bool atomic)
 	head.time = time;
 	head.has_atomic = atomic;
 	head.atomic = atomic;
-	if (transaction &&
-	    reserve(transaction, fl__transaction_proposal__get_packed_size(&head))) {
+	if (transaction && reserve(transaction, fl__transaction_proposal__get_packed_size(&head))) {
 		free(transaction);
 		return NULL;
 	}

@@ -10,7 +10,8 @@
  * What does stand and fall together goes into an atomic transaction: all of it or nothing.
  * transaction_check makes an atomic one depend on an object that it does not change.
  *
- * One object is to be changed once: a second update cannot know the version that the first gives it.
+ * One object is to be changed once: a second update cannot know the version that the first gives
+ * it.
  */
 #include "store.h"
 

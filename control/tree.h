@@ -27,8 +27,8 @@ struct tree {
 struct tree *tree_hold(struct tree *tree); /* NULL gives NULL */
 void tree_release(struct tree *tree);      /* NULL is fine */
 
-/* Adds, or puts the object in place of the one of the same key and id. -ENOMEM: the tree holds what it
- * held, or what it was to hold, but may be out of balance: release it. */
+/* Adds, or puts the object in place of the one of the same key and id. -ENOMEM: the tree holds what
+ * it held, or what it was to hold, but may be out of balance: release it. */
 int tree_put(struct tree **root, const char *key, struct object *object);
 /* -ENOENT: it was not there, and nothing was copied. -ENOMEM: as above. */
 int tree_remove(struct tree **root, const char *key, const char *id);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "view.h"
+#include "message.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -158,16 +159,17 @@ struct store_view *view_new(void)
 
 struct store_view *view_copy(const struct store_view *view)
 {
-	struct store_view *copy = malloc(sizeof(*copy));
+	struct store_view *copy = view_new();
 
 	if (!copy)
 		return NULL;
-	*copy = *view;
-	copy->references = 1;
+	/* Not *copy = *view: another thread may be counting its references. */
+	copy->index = view->index;
+	memcpy(copy->count, view->count, sizeof(copy->count));
 	for (size_t i = 0; i < STORE_TABLES; i++)
-		tree_hold(copy->tables[i]);
+		copy->tables[i] = tree_hold(view->tables[i]);
 	for (size_t i = 0; i < STORE_INDEXES; i++)
-		tree_hold(copy->indexes[i]);
+		copy->indexes[i] = tree_hold(view->indexes[i]);
 	return copy;
 }
 
@@ -261,6 +263,40 @@ int view_remove(struct store_view *view, struct object *object)
 	return rc;
 }
 
+/* Puts an equal spec in the task's place. Without the memory to compare, they are different. */
+static bool borrow(Fl__Task *task, Fl__TaskSpec *spec)
+{
+	if (!spec || message_equal(&task->spec->base, &spec->base) <= 0)
+		return false;
+	task->spec = spec;
+	return true;
+}
+
+struct object *view_object_new(const struct store_view *view, enum store_table table,
+			       ProtobufCMessage *message, const struct object *before)
+{
+	const char *service_id = table == STORE_TASK ? ((Fl__Task *)message)->service_id : NULL;
+	const Fl__Service *service;
+	struct object *lender, *object;
+	Fl__Task task;
+
+	if (!service_id || !((Fl__Task *)message)->spec)
+		return object_new(table, message, NULL);
+	task = *(const Fl__Task *)message;
+	lender = tree_find(view->tables[STORE_SERVICE], service_id, service_id);
+	service = lender ? (const Fl__Service *)object_message(lender) : NULL;
+	if ((service && service->spec && borrow(&task, service->spec->task_template)) ||
+	    (service && service->previous_spec &&
+	     borrow(&task, service->previous_spec->task_template)))
+		object = object_new(table, &task.base, lender);
+	else if (before && before->lender &&
+		 borrow(&task, ((const Fl__Task *)object_message(before))->spec))
+		object = object_new(table, &task.base, before->lender);
+	else
+		object = object_new(table, message, NULL);
+	return object;
+}
+
 static const struct object *first_named(const struct store_view *view, size_t index,
 					const char *name, struct tree_iterator *iterator)
 {
@@ -280,8 +316,7 @@ const struct object *view_namesake(const struct store_view *view, const struct o
 			const struct object *found =
 			    first_named(view, index, object->name, &iterator);
 
-			if (found &&
-			    strcmp(object_message(found)->id, object_message(object)->id))
+			if (found && strcmp(object_message(found)->id, object_message(object)->id))
 				return found;
 		}
 	}

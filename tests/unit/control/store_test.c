@@ -1,127 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The store: what each change does or why it does not, views, look-ups, events, snapshots. */
-#include "store.h"
+/* The store: what each change does or why it does not, views, look-ups, events, limits. */
+#include "store_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "store.pb-c.h"
-#include "transaction.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Text for a message's field. */
-static char *t(const char *text)
-{
-	return (char *)(uintptr_t)text;
-}
-
-static struct store *store;
-static struct transaction *transaction;
-static uint64_t next_index;
-
-static int setup(void **state)
-{
-	(void)state;
-	store = store_new();
-	transaction = transaction_new(1000, false);
-	next_index = 1;
-	return store && transaction ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	store_free(store);
-	transaction_free(transaction);
-	return 0;
-}
-
-static void begin(int64_t time, bool atomic)
-{
-	transaction_free(transaction);
-	transaction = transaction_new(time, atomic);
-	assert_non_null(transaction);
-}
-
-static struct store_result apply(void)
-{
-	struct store_result result = {0};
-	size_t size;
-	const void *bytes = transaction_bytes(transaction, &size);
-
-	assert_int_equal(store_apply(store, next_index, bytes, size, &result), 0);
-	assert_int_equal(result.index, next_index);
-	assert_int_equal(result.change_count, transaction_count(transaction));
-	assert_int_equal(store_view_index(store_now(store)), next_index);
-	next_index++;
-	begin((int64_t)next_index * 1000, false);
-	return result;
-}
-
-/* One change; its outcome. */
-static enum store_outcome apply_one(void)
-{
-	struct store_result result = apply();
-	const enum store_outcome outcome = (enum store_outcome)result.outcomes[0];
-
-	assert_int_equal(result.change_count, 1);
-	assert_int_equal(result.event_count, outcome == STORE_DONE);
-	store_result_clear(&result);
-	return outcome;
-}
-
-static void add_service(const char *id, const char *name)
-{
-	Fl__ServiceSpec spec = FL__SERVICE_SPEC__INIT;
-	Fl__Service service = FL__SERVICE__INIT;
-
-	spec.name = t(name);
-	service.id = t(id);
-	service.spec = &spec;
-	assert_int_equal(transaction_create(transaction, &service.base), 0);
-}
-
-static void add_task(const char *id, const char *service, uint64_t slot, const char *node)
-{
-	Fl__Task task = FL__TASK__INIT;
-
-	task.id = t(id);
-	task.service_id = t(service);
-	task.has_slot = slot > 0;
-	task.slot = slot;
-	task.node_id = t(node);
-	task.has_desired_state = true;
-	task.desired_state = FL__TASK_STATE__RUNNING;
-	assert_int_equal(transaction_create(transaction, &task.base), 0);
-}
-
-static const Fl__Service *service(const char *id)
-{
-	return store_get(store_now(store), STORE_SERVICE, id);
-}
-
-/* "a b c" of a service's, node's, ... objects, in order. */
-static void check_index(enum store_index index, const char *key, const char *expected)
-{
-	struct store_iterator i;
-	const Fl__Task *object; /* all begin alike */
-	char found[400] = "";
-
-	store_iterate_index(store_now(store), index, key, &i);
-	while ((object = store_next(&i)))
-		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s",
-			 found[0] ? " " : "", object->id);
-	assert_string_equal(found, expected);
-	assert_null(store_next(&i));
-}
 
 static void test_create_update_delete(void **state)
 {
@@ -239,10 +122,10 @@ static void test_alone_or_all(void **state)
 	add_service("e", "c");
 	add_service("f", "f");
 	result = apply();
-	assert_memory_equal(result.outcomes,
-			    ((uint8_t[]){STORE_ABANDONED, STORE_ABANDONED, STORE_NAME_CONFLICT,
-					 STORE_ABANDONED}),
-			    4);
+	assert_memory_equal(
+	    result.outcomes,
+	    ((uint8_t[]){STORE_ABANDONED, STORE_ABANDONED, STORE_NAME_CONFLICT, STORE_ABANDONED}),
+	    4);
 	assert_int_equal(result.event_count, 0);
 	store_result_clear(&result);
 	assert_non_null(service("a"));
@@ -364,8 +247,8 @@ static void check_find(const char *reference, int rc, const char *id, size_t exp
 	const void *object = NULL;
 	size_t matches = 99;
 
-	assert_int_equal(
-	    store_find(store_now(store), STORE_SERVICE, reference, &object, &matches), rc);
+	assert_int_equal(store_find(store_now(store), STORE_SERVICE, reference, &object, &matches),
+			 rc);
 	assert_int_equal(matches, expected);
 	found = object;
 	if (id)
@@ -436,6 +319,64 @@ static void test_views(void **state)
 	assert_non_null(service("s3"));
 }
 
+/* Tasks of one spec have it from their service, as long as they live. */
+static void test_borrowed_specs(void **state)
+{
+	Fl__ContainerSpec container = FL__CONTAINER_SPEC__INIT;
+	Fl__TaskSpec template = FL__TASK_SPEC__INIT;
+	Fl__ServiceSpec spec = FL__SERVICE_SPEC__INIT, newer;
+	Fl__Service with = FL__SERVICE__INIT;
+	const Fl__Task *found;
+	const Fl__TaskSpec *old;
+	Fl__Task task = FL__TASK__INIT;
+	(void)state;
+
+	container.image = t("web:1");
+	template.container_spec = &container;
+	spec.task_template = &template;
+	with.id = t("s1");
+	with.spec = &spec;
+	assert_int_equal(transaction_create(transaction, &with.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	task.id = t("t1");
+	task.service_id = t("s1");
+	task.spec = &template;
+	assert_int_equal(transaction_create(transaction, &task.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	container.image = t("other:1");
+	task.id = t("t2");
+	assert_int_equal(transaction_create(transaction, &task.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	old = service("s1")->spec->task_template;
+	found = store_get(store_now(store), STORE_TASK, "t1");
+	assert_ptr_equal(found->spec, old);
+	found = store_get(store_now(store), STORE_TASK, "t2");
+	assert_ptr_not_equal(found->spec, old);
+	assert_string_equal(found->spec->container_spec->image, "other:1");
+
+	/* The service goes another way, then goes; what was lent stays. */
+	with = *service("s1");
+	newer = *with.spec;
+	newer.task_template = &template;
+	with.previous_spec = NULL;
+	with.spec = &newer;
+	assert_int_equal(transaction_update(transaction, &with.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	found = store_get(store_now(store), STORE_TASK, "t1");
+	assert_ptr_equal(found->spec, old);
+	task = *found;
+	task.has_slot = true;
+	task.slot = 7;
+	assert_int_equal(transaction_update(transaction, &task.base), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	assert_int_equal(transaction_delete(transaction, STORE_SERVICE, "s1", 0), 0);
+	assert_int_equal(apply_one(), STORE_DONE);
+	found = store_get(store_now(store), STORE_TASK, "t1");
+	assert_ptr_equal(found->spec, old);
+	assert_int_equal(found->slot, 7);
+	assert_string_equal(found->spec->container_spec->image, "web:1");
+}
+
 /* Bytes that are no transaction are passed over; what is held does not see it. */
 static void test_bad_entries(void **state)
 {
@@ -443,12 +384,12 @@ static void test_bad_entries(void **state)
 		const char *bytes;
 		size_t size;
 	} bad[] = {
-	    {"\x1a", 1},		       /* a change without its length */
-	    {"\x1a\x05\x08", 3},	       /* longer than the entry */
+	    {"\x1a", 1},                                          /* a change without its length */
+	    {"\x1a\x05\x08", 3},                                  /* longer than the entry */
 	    {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11}, /* a tag without end */
-	    {"\x18\x01", 2},		       /* changes as a number */
-	    {"\x1b", 1},		       /* a group */
-	    {"\x1a\x02\x1a\x09", 4},	       /* broken inside */
+	    {"\x18\x01", 2},                                      /* changes as a number */
+	    {"\x1b", 1},                                          /* a group */
+	    {"\x1a\x02\x1a\x09", 4},                              /* broken inside */
 	};
 	const struct store_view *old = store_view_hold(store_now(store));
 	struct store_result result = {.index = 55};
@@ -456,23 +397,21 @@ static void test_bad_entries(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		assert_int_equal(
-		    store_apply(store, next_index, bad[i].bytes, bad[i].size, &result), -EBADMSG);
+		assert_int_equal(store_apply(store, next_index, bad[i].bytes, bad[i].size, &result),
+				 -EBADMSG);
 		assert_int_equal(store_view_index(store_now(store)), next_index++);
 	}
 	assert_non_null(many);
 	for (size_t i = 0; i <= STORE_CHANGES_MAX; i++)
 		memcpy(many + 2 * i, "\x1a\x00", 2);
-	assert_int_equal(store_apply(store, next_index++, many, 2 * (STORE_CHANGES_MAX + 1),
-				     &result),
-			 -EBADMSG);
+	assert_int_equal(
+	    store_apply(store, next_index++, many, 2 * (STORE_CHANGES_MAX + 1), &result), -EBADMSG);
 	assert_int_equal(result.index, 55);
 	assert_int_equal(store_view_index(old), 0);
 	store_view_release(old);
 
 	/* Empty changes are changes, of which nothing comes. */
-	assert_int_equal(
-	    store_apply(store, next_index++, many, 2 * STORE_CHANGES_MAX, &result), 0);
+	assert_int_equal(store_apply(store, next_index++, many, 2 * STORE_CHANGES_MAX, &result), 0);
 	assert_int_equal(result.change_count, STORE_CHANGES_MAX);
 	assert_int_equal(result.outcomes[STORE_CHANGES_MAX - 1], STORE_INVALID);
 	assert_int_equal(result.event_count, 0);
@@ -509,151 +448,8 @@ static void test_limits(void **state)
 	free(data);
 }
 
-/* --- Snapshots --- */
-
-/* In pieces of `piece` bytes; the caller frees. */
-static uint8_t *read_snapshot(const struct store_view *view, size_t piece, size_t *size)
-{
-	struct store_snapshot *snapshot = store_snapshot_new(view);
-	uint8_t *bytes = NULL;
-	size_t got = 1;
-
-	assert_non_null(snapshot);
-	for (*size = 0; got; *size += got) {
-		bytes = realloc(bytes, *size + piece);
-		assert_non_null(bytes);
-		assert_int_equal(store_snapshot_read(snapshot, bytes + *size, piece, &got), 0);
-	}
-	store_snapshot_free(snapshot);
-	return bytes;
-}
-
-static int write_restore(const uint8_t *bytes, size_t size, size_t piece, struct store *into)
-{
-	struct store_restore *restore = store_restore_new();
-	int rc = 0;
-
-	assert_non_null(restore);
-	for (size_t at = 0; at < size && !rc; at += piece)
-		rc = store_restore_write(restore, bytes + at, size - at < piece ? size - at : piece);
-	if (!rc)
-		rc = store_restore_finish(restore, into);
-	else
-		assert_int_equal(store_restore_finish(restore, into), rc);
-	store_restore_free(restore);
-	return rc;
-}
-
-static void fill(void)
-{
-	struct store_result result;
-
-	add_service("s1", "web");
-	add_service("s2", "db");
-	for (int i = 0; i < 50; i++) {
-		char id[8];
-
-		snprintf(id, sizeof(id), "t%02d", i);
-		add_task(id, i % 2 ? "s1" : "s2", (uint64_t)i + 1, i % 3 ? "n1" : NULL);
-	}
-	result = apply();
-	assert_int_equal(result.event_count, 52);
-	store_result_clear(&result);
-}
-
-static void test_snapshot(void **state)
-{
-	static const size_t pieces[] = {1, 7, 4096, 1 << 20};
-	struct store *copy = store_new(), *mine = store;
-	uint8_t *first, *again;
-	size_t size, size_again;
-	(void)state;
-
-	assert_non_null(copy);
-	fill();
-	first = read_snapshot(store_now(store), 1000, &size);
-	for (size_t i = 0; i < COUNT(pieces); i++) {
-		assert_int_equal(write_restore(first, size, pieces[i], copy), 0);
-		assert_int_equal(store_view_index(store_now(copy)), 1);
-		again = read_snapshot(store_now(copy), pieces[i], &size_again);
-		assert_int_equal(size_again, size);
-		assert_memory_equal(again, first, size);
-		free(again);
-	}
-	store = copy;
-	check_index(STORE_SERVICES_BY_NAME, "WEB", "s1");
-	check_index(STORE_TASKS_BY_INSTANCE, "s1/2", "t01");
-	assert_int_equal(store_count(store_now(store), STORE_TASK), 50);
-	add_service("s3", "web");
-	next_index = 2;
-	assert_int_equal(apply_one(), STORE_NAME_CONFLICT);
-	store = mine;
-	store_free(copy);
-	free(first);
-}
-
-/* Each byte damaged, and each beginning: refused, with the store as it was. */
-static void test_damaged_snapshot(void **state)
-{
-	struct store *copy = store_new();
-	uint8_t *bytes;
-	size_t size;
-	(void)state;
-
-	assert_non_null(copy);
-	fill();
-	bytes = read_snapshot(store_now(store), 1000, &size);
-	for (size_t i = 0; i < size; i++) {
-		bytes[i] ^= 0x20;
-		assert_int_equal(write_restore(bytes, size, size, copy), -EBADMSG);
-		bytes[i] ^= 0x20;
-		assert_int_equal(write_restore(bytes, i, size, copy), -EBADMSG);
-	}
-	bytes = realloc(bytes, size + 1);
-	assert_non_null(bytes);
-	bytes[size] = 0;
-	assert_int_equal(write_restore(bytes, size + 1, 100, copy), -EBADMSG);
-	assert_int_equal(store_view_index(store_now(copy)), 0);
-	assert_int_equal(store_count(store_now(copy), STORE_TASK), 0);
-	store_free(copy);
-	free(bytes);
-}
-
-/* Fields of a newer schema come through the log, an update and a snapshot. */
-static void test_unknown_fields(void **state)
-{
-	ProtobufCMessageUnknownField unknown = {
-	    .tag = 900, .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT, .len = 1, .data = (uint8_t *)"\x07"};
-	Fl__Secret secret = FL__SECRET__INIT, copy;
-	struct store *other = store_new(), *mine = store;
-	uint8_t *bytes;
-	size_t size;
-	(void)state;
-
-	assert_non_null(other);
-	secret.id = t("x1");
-	secret.base.n_unknown_fields = 1;
-	secret.base.unknown_fields = &unknown;
-	assert_int_equal(transaction_create(transaction, &secret.base), 0);
-	assert_int_equal(apply_one(), STORE_DONE);
-	copy = *(const Fl__Secret *)store_get(store_now(store), STORE_SECRET, "x1");
-	assert_int_equal(transaction_update(transaction, &copy.base), 0);
-	assert_int_equal(apply_one(), STORE_DONE);
-	bytes = read_snapshot(store_now(store), 64, &size);
-	assert_int_equal(write_restore(bytes, size, 64, other), 0);
-	store = other;
-	copy = *(const Fl__Secret *)store_get(store_now(store), STORE_SECRET, "x1");
-	assert_int_equal(copy.base.n_unknown_fields, 1);
-	assert_int_equal(copy.base.unknown_fields[0].tag, 900);
-	assert_int_equal(copy.base.unknown_fields[0].data[0], 7);
-	store = mine;
-	store_free(other);
-	free(bytes);
-}
-
 int main(void)
 {
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(test_create_update_delete),
 	    STORE_TEST(test_refusals),
@@ -661,11 +457,9 @@ int main(void)
 	    STORE_TEST(test_indexes),
 	    STORE_TEST(test_find),
 	    STORE_TEST(test_views),
+	    STORE_TEST(test_borrowed_specs),
 	    STORE_TEST(test_bad_entries),
 	    STORE_TEST(test_limits),
-	    STORE_TEST(test_snapshot),
-	    STORE_TEST(test_damaged_snapshot),
-	    STORE_TEST(test_unknown_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
