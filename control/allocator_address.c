@@ -3,18 +3,19 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-bool address_is_v4(address address)
+bool address_is_v4(ip_address address)
 {
 	return address >> 32 == 0xffff;
 }
 
-int address_parse(const char *text, address *result)
+int address_parse(const char *text, ip_address *result)
 {
 	uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
-	address value = 0;
+	ip_address value = 0;
 
 	if (inet_pton(AF_INET, text, bytes + 12) != 1 && inet_pton(AF_INET6, text, bytes) != 1)
 		return -EINVAL;
@@ -24,7 +25,7 @@ int address_parse(const char *text, address *result)
 	return 0;
 }
 
-const char *address_format(address address, int length, char text[ADDRESS_TEXT_SIZE])
+const char *address_format(ip_address address, int length, char text[ADDRESS_TEXT_SIZE])
 {
 	const bool v4 = address_is_v4(address);
 	uint8_t bytes[16];
@@ -39,12 +40,12 @@ const char *address_format(address address, int length, char text[ADDRESS_TEXT_S
 	return text;
 }
 
-int address_parse_with_length(const char *text, address *result, uint8_t *length)
+int address_parse_with_length(const char *text, ip_address *result, uint8_t *length)
 {
 	const char *slash = strchr(text, '/');
 	char buffer[ADDRESS_TEXT_SIZE];
 	unsigned number = 0;
-	address value;
+	ip_address value;
 
 	if (!slash || !slash[1] || strlen(slash) > 4 || slash - text >= (ptrdiff_t)sizeof(buffer))
 		return -EINVAL;
@@ -66,12 +67,12 @@ int prefix_parse(const char *text, struct prefix *prefix)
 {
 	uint8_t length;
 	unsigned host_bits;
-	address value, hosts;
+	ip_address value, hosts;
 
 	if (address_parse_with_length(text, &value, &length))
 		return -EINVAL;
 	host_bits = (strchr(text, ':') ? 128U : 32U) - length;
-	hosts = host_bits == 128 ? ~(address)0 : ((address)1 << host_bits) - 1;
+	hosts = host_bits == 128 ? ~(ip_address)0 : ((ip_address)1 << host_bits) - 1;
 	prefix->first = value & ~hosts;
 	prefix->last = value | hosts;
 	prefix->length = length;

@@ -62,8 +62,7 @@ static void insert(struct range_set *set, size_t at, struct range range)
 static void erase(struct range_set *set, size_t at)
 {
 	set->count--;
-	memmove(set->ranges + at, set->ranges + at + 1,
-		(set->count - at) * sizeof(*set->ranges));
+	memmove(set->ranges + at, set->ranges + at + 1, (set->count - at) * sizeof(*set->ranges));
 }
 
 int range_set_take(struct range_set *set, range_value first, range_value last)
@@ -134,8 +133,8 @@ static int find_between(const struct range_set *set, range_value low, range_valu
 	return -ENOSPC;
 }
 
-int range_set_find(const struct range_set *set, range_value low, range_value high,
-		   range_value from, range_value size, range_value *first)
+int range_set_find(const struct range_set *set, range_value low, range_value high, range_value from,
+		   range_value size, range_value *first)
 {
 	assert(size && !(size & (size - 1)));
 	if (from > low && from <= high && !find_between(set, from, high, size, first))

@@ -157,8 +157,7 @@ static bool is_compliant(const Fl__Task *task, const Fl__Node *node, struct rest
 	const Fl__Placement *placement = task->spec ? task->spec->placement : NULL;
 	const Fl__Resources *reserved = task_reservations(task);
 
-	if (placement &&
-	    !constraints_match(placement->constraints, placement->n_constraints, node))
+	if (placement && !constraints_match(placement->constraints, placement->n_constraints, node))
 		return false;
 	for (size_t i = 0; i < task->n_generic_resources; i++) {
 		if (!offers(node, task->generic_resources[i]))
@@ -204,6 +203,8 @@ static int look_at(const struct store_view *view, const Fl__Node *node, int64_t 
 	while (!rc && (task = store_next(&tasks))) {
 		if (is_subject(task) && !is_compliant(task, node, &rest))
 			rc = reject(transaction, task, now);
+		if (rc == -EMSGSIZE)
+			rc = 0; /* no room for the words: left alone */
 	}
 	return rc;
 }

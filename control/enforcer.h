@@ -10,15 +10,15 @@
  * orchestrators'. And it leaves nodes alone that are paused (their tasks stay) or drained (their
  * orchestrators' business).
  *
- * Pure, with the scheduler's loop (scheduler.h): reset, handle, settle, run. It keeps the ids of nodes
- * that are to be looked at, and asks the view for the rest. -ENOMEM: call enforcer_reset.
+ * Pure, with the scheduler's loop (scheduler.h): reset, handle, settle, run. It keeps the ids of
+ * nodes that are to be looked at, and asks the view for the rest. -ENOMEM: call enforcer_reset.
  */
 #include "store.h"
 #include "transaction.h"
 
 struct enforcer;
 
-struct enforcer *enforcer_new(void); /* NULL: no memory */
+struct enforcer *enforcer_new(void);           /* NULL: no memory */
 void enforcer_free(struct enforcer *enforcer); /* NULL is fine */
 
 int enforcer_reset(struct enforcer *enforcer, const struct store_view *view);

@@ -22,6 +22,7 @@ void *id_map_get(const struct id_map *map, const char *id); /* NULL: none */
 int id_map_add(struct id_map *map, void *value);
 void *id_map_remove(struct id_map *map, const char *id); /* what it was; NULL: none */
 
-/* All values, in no order that means anything: *slot from 0, until NULL. The map must not change. */
+/* All values, in no order that means anything: *slot from 0, until NULL. The map must not change.
+ */
 void *id_map_next(const struct id_map *map, size_t *slot);
 #endif

@@ -55,8 +55,8 @@ static bool is_chosen(const Fl__Task *task)
 static char *group_id(const Fl__Task *task, char *text, size_t size)
 {
 	if (task->service_id && task->has_spec_version)
-		snprintf(text, size, "%c%s/%" PRIu64, is_chosen(task) ? 'c' : 'f',
-			 task->service_id, task->spec_version);
+		snprintf(text, size, "%c%s/%" PRIu64, is_chosen(task) ? 'c' : 'f', task->service_id,
+			 task->spec_version);
 	else
 		snprintf(text, size, "%c%s", is_chosen(task) ? 'c' : 'f', task->id);
 	return text;
@@ -188,8 +188,7 @@ static struct scheduler_task *new_task(struct scheduler *scheduler, const Fl__Ta
 }
 
 /* Makes the index agree with the task as it is now; NULL: it is gone. */
-static int sync_task(struct scheduler *scheduler, const char *id, const Fl__Task *now,
-		     int64_t time)
+static int sync_task(struct scheduler *scheduler, const char *id, const Fl__Task *now, int64_t time)
 {
 	struct scheduler_task *task = id_map_get(&scheduler->tasks, id);
 	const struct scheduler_node *left = task ? task->node : NULL;
@@ -222,8 +221,7 @@ static int sync_task(struct scheduler *scheduler, const char *id, const Fl__Task
 static void drop_node(struct scheduler *scheduler, struct scheduler_node *node)
 {
 	while (!list_is_empty(&node->tasks))
-		scheduler_node_remove(
-		    LIST_ENTRY(node->tasks.next, struct scheduler_task, on_node));
+		scheduler_node_remove(LIST_ENTRY(node->tasks.next, struct scheduler_task, on_node));
 	id_map_remove(&scheduler->nodes, node->id);
 	scheduler_node_free(node);
 }
@@ -314,7 +312,8 @@ int scheduler_reset(struct scheduler *scheduler, const struct store_view *view, 
 	store_iterate(view, STORE_NODE, &iterator);
 	while (!rc && (node = store_next(&iterator)))
 		rc = sync_node(scheduler, view, node->id, node, now);
-	/* By their creation would be fairer than by id, but it is of tasks that all waited alike. */
+	/* By their creation would be fairer than by id, but it is of tasks that all waited alike.
+	 */
 	store_iterate(view, STORE_TASK, &iterator);
 	while (!rc && (task = store_next(&iterator))) {
 		if (has_failed(task))
@@ -397,14 +396,16 @@ static int propose(struct run *run, struct scheduler_task *task, const char *nod
 		update.generic_resources = task->claim->generic_resources;
 	}
 	rc = transaction_update(run->transaction, &update.base);
-	if (rc) {
+	if (rc && rc != -EMSGSIZE) {
 		run->full = rc == -ENOSPC;
 		return rc;
 	}
 	list_remove(&task->queued);
-	list_append(&run->scheduler->in_flight, &task->queued);
 	task->group = NULL;
-	return 0;
+	/* Too large for the store with what would be written on it: left alone until it changes. */
+	if (!rc)
+		list_append(&run->scheduler->in_flight, &task->queued);
+	return rc;
 }
 
 /* The task counts on the node, and a change of the transaction says so. */
@@ -424,17 +425,19 @@ static int place(struct run *run, struct scheduler_task *task, struct scheduler_
 		free(task->claim);
 		task->claim = NULL;
 	}
-	return rc;
+	return rc == -EMSGSIZE ? 0 : rc;
 }
 
 static int explain(struct run *run, struct scheduler_task *task, const char *text)
 {
 	const char *old = task->task->status->err ? task->task->status->err : "";
+	int rc;
 
 	if (!strcmp(old, text))
 		return 0; /* it says so already */
-	return propose(run, task, task->task->node_id, FL__TASK_STATE__PENDING,
-		       task->task->status->message, text);
+	rc = propose(run, task, task->task->node_id, FL__TASK_STATE__PENDING,
+		     task->task->status->message, text);
+	return rc == -EMSGSIZE ? 0 : rc;
 }
 
 /* What every node has against the task, as things stand. */
@@ -491,7 +494,7 @@ static int place_group(struct run *run, struct scheduler_group *group)
 			   "scheduler assigned task to node");
 	}
 	scheduler_spread_free(spread);
-	if (!rc && !list_is_empty(&group->tasks))
+	if (!rc && !node && !list_is_empty(&group->tasks))
 		rc = explain_group(run, group);
 	return rc;
 }

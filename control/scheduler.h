@@ -17,11 +17,11 @@
  * compares them with what has become of them, be it that the entry was lost.
  *
  * **Order.** Tasks of global services, whose node their orchestrator has chosen, come first and are
- * only checked. Then groups (tasks of one spec of one service) in the order in which they came. Within
- * a group: scheduler_spread.h. The same store and the same events give the same placements.
+ * only checked. Then groups (tasks of one spec of one service) in the order in which they came.
+ * Within a group: scheduler_spread.h. The same store and the same events give the same placements.
  *
- * **What cannot be placed** waits until a node changes or a task leaves one, and is then tried again,
- * at most every SCHEDULER_RETRY_NS.
+ * **What cannot be placed** waits until a node changes or a task leaves one, and is then tried
+ * again, at most every SCHEDULER_RETRY_NS.
  *
  * Times are nanoseconds since 1970 UTC; they become tasks' timestamps.
  *
@@ -34,13 +34,14 @@
 #define SCHEDULER_RETRY_NS 100000000LL
 
 enum {
-	/* Whether a task fits on a node, asked in one run; then it gives way to the rest of its loop. */
+	/* Whether a task fits on a node, asked in one run; then it gives way to the rest of its
+	   loop. */
 	SCHEDULER_CHECKS_MAX = 1 << 20,
 };
 
 struct scheduler;
 
-struct scheduler *scheduler_new(void); /* empty; NULL: no memory */
+struct scheduler *scheduler_new(void);            /* empty; NULL: no memory */
 void scheduler_free(struct scheduler *scheduler); /* NULL is fine */
 
 /* Forgets all, and begins from the store as it is. */
@@ -52,8 +53,8 @@ int scheduler_handle(struct scheduler *scheduler, const struct store_view *view,
 int scheduler_settle(struct scheduler *scheduler, const struct store_view *view, int64_t now);
 
 /*
- * *transaction: what is to be proposed, now the caller's; NULL: nothing, or one is still on its way.
- * *next: when to call again though nothing has happened; now: at once; INT64_MAX: no need.
+ * *transaction: what is to be proposed, now the caller's; NULL: nothing, or one is still on its
+ * way. *next: when to call again though nothing has happened; now: at once; INT64_MAX: no need.
  */
 int scheduler_run(struct scheduler *scheduler, int64_t now, struct transaction **transaction,
 		  int64_t *next);

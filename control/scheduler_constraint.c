@@ -33,15 +33,15 @@ static struct slice trimmed(const char *at, size_t length)
 /* ==, wherever it is, goes before !=, as in Swarm. -EINVAL: neither. */
 static int split(const char *text, struct constraint *constraint)
 {
-	const char *operator= strstr(text, "==");
+	const char *sign = strstr(text, "==");
 
-	constraint->equal = operator!= NULL;
-	if (!operator)
-		operator= strstr(text, "!=");
-	if (!operator)
+	constraint->equal = sign != NULL;
+	if (!sign)
+		sign = strstr(text, "!=");
+	if (!sign)
 		return -EINVAL;
-	constraint->key = trimmed(text, (size_t)(operator- text));
-	constraint->value = trimmed(operator+ 2, strlen(operator+ 2));
+	constraint->key = trimmed(text, (size_t)(sign - text));
+	constraint->value = trimmed(sign + 2, strlen(sign + 2));
 	return 0;
 }
 
@@ -151,7 +151,7 @@ static bool ip_matches(const struct constraint *constraint, const Fl__Node *node
 	const char *text = node->status && node->status->addr ? node->status->addr : "";
 	char buffer[ADDRESS_TEXT_SIZE];
 	struct prefix prefix;
-	address address;
+	ip_address address;
 	bool inside;
 
 	if (constraint->value.length >= sizeof(buffer))
@@ -163,7 +163,8 @@ static bool ip_matches(const struct constraint *constraint, const Fl__Node *node
 			return false;
 		prefix.last = prefix.first;
 	}
-	inside = !address_parse(text, &address) && address >= prefix.first && address <= prefix.last;
+	inside =
+	    !address_parse(text, &address) && address >= prefix.first && address <= prefix.last;
 	return inside == constraint->equal;
 }
 

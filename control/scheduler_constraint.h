@@ -8,8 +8,8 @@
  *   node.ip                                       an address, or a subnet that it lies in
  *   node.labels.KEY, engine.labels.KEY            absent is as good as empty
  *
- * Values and the names before KEY are compared whatever their (ASCII) case, KEY with it. There are no
- * patterns: `*` is an asterisk. node.role is what the node is, not what it is to become.
+ * Values and the names before KEY are compared whatever their (ASCII) case, KEY with it. There are
+ * no patterns: `*` is an asterisk. node.role is what the node is, not what it is to become.
  */
 #include <stdbool.h>
 
@@ -24,7 +24,7 @@ int constraints_check(char *const *texts, size_t count, struct problem *problem)
 /* Whether the node satisfies them all. One that is malformed or unknown is satisfied by none. */
 bool constraints_match(char *const *texts, size_t count, const Fl__Node *node);
 
-/* The value of a descriptor of --placement-pref, node.labels.KEY or engine.labels.KEY, on the node; ""
- * where it has none. NULL: no such descriptor; such a preference is passed over. */
+/* The value of a descriptor of --placement-pref, node.labels.KEY or engine.labels.KEY, on the node;
+ * "" where it has none. NULL: no such descriptor; such a preference is passed over. */
 const char *constraint_label(const char *descriptor, const Fl__Node *node);
 #endif

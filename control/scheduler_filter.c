@@ -17,10 +17,10 @@ static bool has_resources(const Fl__Task *task, const struct scheduler_node *nod
 {
 	const Fl__Resources *wanted = task_reservations(task);
 
-	return !wanted || ((wanted->nano_cpus <= 0 || wanted->nano_cpus <= node->cpus_left) &&
-			   (wanted->memory_bytes <= 0 ||
-			    wanted->memory_bytes <= node->memory_left) &&
-			   (!wanted->n_generic_resources || scheduler_generic_fits(node, wanted)));
+	return !wanted ||
+	       ((wanted->nano_cpus <= 0 || wanted->nano_cpus <= node->cpus_left) &&
+		(wanted->memory_bytes <= 0 || wanted->memory_bytes <= node->memory_left) &&
+		(!wanted->n_generic_resources || scheduler_generic_fits(node, wanted)));
 }
 
 /* uname's names of what images call by Go's. */
@@ -44,8 +44,8 @@ static bool runs_on(const Fl__Platform *wanted, const Fl__Platform *node)
 
 	return (!*os || (node->os && !strcmp(os, node->os))) &&
 	       (!*architecture ||
-		(node->architecture && !strcmp(go_architecture(architecture),
-					       go_architecture(node->architecture))));
+		(node->architecture &&
+		 !strcmp(go_architecture(architecture), go_architecture(node->architecture))));
 }
 
 static bool has_platform(const Fl__Placement *placement, const Fl__Node *node)
@@ -82,8 +82,7 @@ static bool has_host_ports_free(const Fl__Task *task, const struct scheduler_nod
 	if (!task->endpoint || !node->with_host_ports)
 		return true;
 	for (const struct list *at = node->tasks.next; at != &node->tasks; at = at->next) {
-		const struct scheduler_task *other =
-		    LIST_ENTRY(at, struct scheduler_task, on_node);
+		const struct scheduler_task *other = LIST_ENTRY(at, struct scheduler_task, on_node);
 
 		if (ports_meet(task->endpoint, other->task->endpoint))
 			return false;

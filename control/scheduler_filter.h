@@ -4,8 +4,8 @@
 /* Whether a task may go to a node, and in Swarm's words why not. */
 #include "scheduler_node.h"
 
-/* In the order in which Swarm asks; the first refusal of a node is what it is counted under. Swarm's
- * question for plugins is not asked: what a node lacks, its agent says. */
+/* In the order in which Swarm asks; the first refusal of a node is what it is counted under.
+ * Swarm's question for plugins is not asked: what a node lacks, its agent says. */
 enum scheduler_refusal {
 	REFUSED_NOT_READY,
 	REFUSED_RESOURCES,

@@ -84,7 +84,8 @@ static bool has_names(const Fl__Resources *offer, const char *kind)
 	return false;
 }
 
-/* Free names of a wish's kind, or the one it names; at most limit are put into *found (may be NULL). */
+/* Free names of a wish's kind, or the one it names; at most limit are put into *found (may be
+ * NULL). */
 static size_t free_names(const struct scheduler_node *node, const Fl__GenericResource *wish,
 			 Fl__GenericResource **found, size_t limit)
 {

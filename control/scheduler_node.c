@@ -132,8 +132,7 @@ void scheduler_node_remove(struct scheduler_task *task)
 	struct scheduler_node *node = task->node;
 
 	if (task->active) {
-		struct node_service *service =
-		    id_map_get(&node->services, service_of(task->task));
+		struct node_service *service = id_map_get(&node->services, service_of(task->task));
 
 		service->active--;
 		node->active--;
@@ -157,24 +156,30 @@ size_t scheduler_node_active(const struct scheduler_node *node, const char *serv
 	return service ? service->active : 0;
 }
 
-/* Those that failed there and went are not worth a record for ever. */
+static size_t recent_failures(const struct node_service *service, int64_t now)
+{
+	size_t recent = 0;
+
+	for (size_t i = 0; i < service->failure_count && i < FAILURES_KEPT; i++)
+		recent += service->failures[i] > now - FAILURES_WINDOW_NS;
+	return recent;
+}
+
+/* Services that failed here and went are not worth a record for ever. */
 static void forget_old_failures(struct scheduler_node *node, int64_t now)
 {
 	struct node_service *service;
 	size_t slot = 0;
 
 	while ((service = id_map_next(&node->services, &slot))) {
-		const size_t last = (service->failure_count - 1) % FAILURES_KEPT;
-
-		if (!service->failure_count ||
-		    service->failures[last] > now - FAILURES_WINDOW_NS)
+		if (!service->failure_count || recent_failures(service, now))
 			continue;
 		service->failure_count = 0;
 		if (service->active)
 			continue;
 		id_map_remove(&node->services, service->id);
 		free(service);
-		slot = 0;
+		slot = 0; /* the table has changed */
 	}
 }
 
@@ -186,7 +191,9 @@ int scheduler_node_failed(struct scheduler_node *node, const Fl__Task *task, int
 	service = service_on(node, service_of(task));
 	if (!service)
 		return -ENOMEM;
-	if (service->failed_version != task->spec_version)
+	if (task->spec_version < service->failed_version)
+		return 0;
+	if (task->spec_version > service->failed_version)
 		service->failure_count = 0;
 	service->failed_version = task->spec_version;
 	service->failures[service->failure_count++ % FAILURES_KEPT] = at;
@@ -196,11 +203,9 @@ int scheduler_node_failed(struct scheduler_node *node, const Fl__Task *task, int
 size_t scheduler_node_penalty(const struct scheduler_node *node, const Fl__Task *task, int64_t now)
 {
 	const struct node_service *service = id_map_get(&node->services, service_of(task));
-	size_t recent = 0;
+	const size_t recent = service && service->failed_version == task->spec_version
+				  ? recent_failures(service, now)
+				  : 0;
 
-	if (!service || service->failed_version != task->spec_version)
-		return 0;
-	for (size_t i = 0; i < service->failure_count && i < FAILURES_KEPT; i++)
-		recent += service->failures[i] > now - FAILURES_WINDOW_NS;
 	return recent >= FAILURES_MAX ? recent : 0;
 }

@@ -43,13 +43,15 @@ struct scheduler_task {
 	const Fl__Task *task;        /* held: as the store has it */
 	struct scheduler_node *node; /* where it counts; NULL: nowhere */
 	struct list on_node;
-	bool active;           /* in the node's counts */
-	Fl__Resources *claim;  /* generic ones, while the placement is on its way; a block of memory */
-	struct list queued;    /* in its group, or among those in flight */
+	bool active; /* in the node's counts */
+	Fl__Resources
+	    *claim;         /* generic ones, while the placement is on its way; a block of memory */
+	struct list queued; /* in its group, or among those in flight */
 	struct scheduler_group *group; /* NULL: not waiting */
 };
 
-/* Whether it is meant to run: the others no longer count for spreading, but hold their resources. */
+/* Whether it is meant to run: the others no longer count for spreading, but hold their resources.
+ */
 bool task_is_active(const Fl__Task *task);
 const Fl__Resources *task_reservations(const Fl__Task *task); /* NULL: none */
 /* The generic resources that are assigned to it. */

@@ -124,11 +124,10 @@ static void plant_nodes(struct scheduler_spread *spread, struct item *parent,
 	parent->children = spread->items + spread->used;
 	for (size_t i = 0; i < count; i++) {
 		struct scheduler_node *node = places[i].node;
-		struct item leaf = {
-		    .tasks = scheduler_node_active(node, spread->task->service_id),
-		    .total = node->active,
-		    .name = node->id,
-		    .node = node};
+		struct item leaf = {.tasks = scheduler_node_active(node, spread->task->service_id),
+				    .total = node->active,
+				    .name = node->id,
+				    .node = node};
 
 		parent->tasks += leaf.tasks;
 		parent->total += leaf.total;
@@ -142,8 +141,8 @@ static void plant_nodes(struct scheduler_spread *spread, struct item *parent,
 }
 
 /* Of places that agree on the levels above; they are sorted. */
-static void plant(struct scheduler_spread *spread, struct item *parent,
-		  const struct place *places, size_t count, size_t level)
+static void plant(struct scheduler_spread *spread, struct item *parent, const struct place *places,
+		  size_t count, size_t level)
 {
 	size_t begin = 0, branches = 0;
 
@@ -180,8 +179,8 @@ int scheduler_spread_new(const struct id_map *nodes, const Fl__Task *task, int64
 	struct scheduler_spread *spread = NULL;
 
 	if (places)
-		spread = malloc(sizeof(*spread) +
-				nodes->count * (levels + 1) * sizeof(*spread->items));
+		spread =
+		    malloc(sizeof(*spread) + nodes->count * (levels + 1) * sizeof(*spread->items));
 	if (spread) {
 		*spread = (struct scheduler_spread){.task = task, .now = now, .levels = levels};
 		plant(spread, &spread->root, places, nodes->count, 0);

@@ -10,8 +10,8 @@
  *        `- zone=b -- rack=1 -- node
  *
  * A task goes down the emptiest branch that has room. Emptiest: fewest tasks of the service, then
- * fewest tasks in total, then the first by name. Tasks on nodes that cannot take more count too. Among
- * nodes, one that the service has lately failed on FAILURES_MAX times or more comes last.
+ * fewest tasks in total, then the first by name. Tasks on nodes that cannot take more count too.
+ * Among nodes, one that the service has lately failed on FAILURES_MAX times or more comes last.
  *
  * Nothing else may place or remove tasks while a tree is in use: what is full stays full.
  */
