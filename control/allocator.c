@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "allocator_state.h"
+#include "object.h"
 
 static const enum store_table tables[ALLOCATION_KINDS] = {
     [ALLOCATION_NETWORKS] = STORE_NETWORK,
@@ -177,7 +178,7 @@ static int sync_object(struct allocator *allocator, size_t kind, const char *id,
 		return 0;
 	}
 	if (!record)
-		record = new_record(allocator, kind, ((const Fl__Task *)now)->id);
+		record = new_record(allocator, kind, ((const struct object_message *)now)->id);
 	if (!record)
 		return -ENOMEM;
 	claims_give(&record->claims);
@@ -186,7 +187,7 @@ static int sync_object(struct allocator *allocator, size_t kind, const char *id,
 	store_object_release(record->object);
 	record->object = now;
 	record->gone = false;
-	record->id = ((const Fl__Task *)now)->id; /* all begin alike */
+	record->id = ((const struct object_message *)now)->id;
 	rc = take(allocator, record, kind, time);
 	if (record->claims.count < had)
 		retry_soon(allocator, time);
@@ -225,7 +226,7 @@ void allocator_free(struct allocator *allocator)
 int allocator_reset(struct allocator *allocator, const struct store_view *view, int64_t now)
 {
 	struct store_iterator iterator;
-	const Fl__Task *object;
+	const struct object_message *object;
 	int rc = 0;
 
 	forget_all(allocator);
@@ -246,7 +247,7 @@ int allocator_handle(struct allocator *allocator, const struct store_event *even
 
 	for (size_t i = 0; !rc && i < count; i++) {
 		const void *after = events[i].after;
-		const Fl__Task *object = after ? after : events[i].before;
+		const struct object_message *object = after ? after : events[i].before;
 		const size_t kind = kind_of(events[i].table);
 
 		if (kind < ALLOCATION_KINDS) {

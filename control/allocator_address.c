@@ -56,7 +56,9 @@ int address_parse_with_length(const char *text, ip_address *result, uint8_t *len
 	}
 	memcpy(buffer, text, (size_t)(slash - text));
 	buffer[slash - text] = '\0';
-	if (address_parse(buffer, &value) || number > (strchr(buffer, ':') ? 128U : 32U))
+	/* An IPv4 address in IPv6's clothes has no length that means anything here. */
+	if (address_parse(buffer, &value) || (strchr(buffer, ':') && address_is_v4(value)) ||
+	    number > (strchr(buffer, ':') ? 128U : 32U))
 		return -EINVAL;
 	*result = value;
 	*length = (uint8_t)number;
