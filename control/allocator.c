@@ -54,17 +54,22 @@ struct allocator *allocator_new(void)
 
 /* --- Records --- */
 
-static void forget(struct allocator *allocator, struct allocation *record)
+static void free_record(struct allocator *allocator, struct allocation *record)
 {
 	assert(!record->uses);
 	claims_give(&record->claims);
 	network_forget_subnets(record);
 	list_remove(&record->link);
-	id_map_remove(&allocator->objects[kind_of(record->table)], record->id);
 	if (allocator->ingress == record)
 		allocator->ingress = NULL;
 	store_object_release(record->object);
 	free(record);
+}
+
+static void forget(struct allocator *allocator, struct allocation *record)
+{
+	id_map_remove(&allocator->objects[kind_of(record->table)], record->id);
+	free_record(allocator, record);
 }
 
 /* Networks that were deleted before their last address was given back. */
@@ -201,9 +206,9 @@ static void forget_all(struct allocator *allocator)
 	for (size_t kind = ALLOCATION_KINDS; kind-- > 0;) {
 		struct allocation *record;
 
-		for (size_t slot = 0; (record = id_map_next(&allocator->objects[kind], &slot));
-		     slot = 0)
-			forget(allocator, record);
+		for (size_t slot = 0; (record = id_map_next(&allocator->objects[kind], &slot));)
+			free_record(allocator, record);
+		id_map_clear(&allocator->objects[kind]);
 	}
 	assert(!allocator->taken_subnets.takes && !allocator->vnis.takes);
 	begin(allocator);
@@ -214,8 +219,6 @@ void allocator_free(struct allocator *allocator)
 	if (!allocator)
 		return;
 	forget_all(allocator);
-	for (size_t kind = 0; kind < ALLOCATION_KINDS; kind++)
-		id_map_clear(&allocator->objects[kind]);
 	for (size_t protocol = 0; protocol < 3; protocol++)
 		range_set_clear(&allocator->ports[protocol]);
 	range_set_clear(&allocator->taken_subnets);

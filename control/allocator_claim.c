@@ -62,6 +62,18 @@ void claims_give(struct claims *claims)
 	*claims = (struct claims){0};
 }
 
+void claims_cancel(struct claims *claims)
+{
+	for (size_t i = claims->count; i-- > 0;) {
+		const struct claim *claim = &claims->items[i];
+		struct subnet *subnet = LIST_ENTRY(claim->set, struct subnet, used);
+
+		if (claim->network && subnet->cursor == claim->first + 1)
+			subnet->cursor = claim->first;
+	}
+	claims_give(claims);
+}
+
 int claims_move(struct claims *to, struct claims *from)
 {
 	const int rc = reserve(to, from->count);

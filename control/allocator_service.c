@@ -261,7 +261,7 @@ int service_allocate(struct allocator *allocator, struct allocation *service,
 	/* What it no longer needs it keeps until the change is in the store. */
 	if (!rc)
 		rc = claims_move(&service->claims, &claims);
-	claims_give(&claims);
+	claims_cancel(&claims); /* what is left of them: it did not come to be */
 	free_draft(&draft);
 	free(wanted.ids);
 	return rc;

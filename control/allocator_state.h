@@ -76,6 +76,8 @@ int claims_take(struct claims *claims, struct range_set *set, range_value first,
 bool claims_have(const struct claims *claims, const struct range_set *set, range_value first);
 /* Gives all back. */
 void claims_give(struct claims *claims);
+/* The same of what nobody has seen: addresses need no rest. */
+void claims_cancel(struct claims *claims);
 /* Moves all of one to another. -ENOMEM: as they were. */
 int claims_move(struct claims *to, struct claims *from);
 

@@ -150,7 +150,7 @@ static int attach_all(struct allocator *allocator, struct allocation *record,
 		rc = write_pending(task, service, list, count, now, transaction);
 	if (!rc)
 		rc = claims_move(&record->claims, &claims);
-	claims_give(&claims);
+	claims_cancel(&claims); /* what is left of them: it did not come to be */
 	free(list);
 	free(drafts);
 	return rc;

@@ -153,10 +153,9 @@ static void detach(struct scheduler *scheduler, struct scheduler_task *task)
 	task->claim = NULL;
 }
 
-static void forget_task(struct scheduler *scheduler, struct scheduler_task *task)
+static void free_task(struct scheduler *scheduler, struct scheduler_task *task)
 {
 	detach(scheduler, task);
-	id_map_remove(&scheduler->tasks, task->id);
 	store_object_release(task->task);
 	free(task);
 }
@@ -196,8 +195,10 @@ static int sync_task(struct scheduler *scheduler, const char *id, const Fl__Task
 	int rc;
 
 	if (!is_ours(now)) {
-		if (task)
-			forget_task(scheduler, task);
+		if (task) {
+			id_map_remove(&scheduler->tasks, id);
+			free_task(scheduler, task);
+		}
 		if (left)
 			retry_soon(scheduler, time);
 		return 0;
@@ -264,10 +265,12 @@ static void forget_all(struct scheduler *scheduler)
 	struct scheduler_task *task;
 	struct scheduler_node *node;
 
-	for (size_t slot = 0; (task = id_map_next(&scheduler->tasks, &slot)); slot = 0)
-		forget_task(scheduler, task);
-	for (size_t slot = 0; (node = id_map_next(&scheduler->nodes, &slot)); slot = 0)
-		drop_node(scheduler, node);
+	for (size_t slot = 0; (task = id_map_next(&scheduler->tasks, &slot));)
+		free_task(scheduler, task);
+	id_map_clear(&scheduler->tasks);
+	for (size_t slot = 0; (node = id_map_next(&scheduler->nodes, &slot));)
+		scheduler_node_free(node);
+	id_map_clear(&scheduler->nodes);
 	assert(!scheduler->groups.count && list_is_empty(&scheduler->in_flight));
 	scheduler->busy = false;
 	scheduler->retry_at = INT64_MAX;
@@ -278,8 +281,6 @@ void scheduler_free(struct scheduler *scheduler)
 	if (!scheduler)
 		return;
 	forget_all(scheduler);
-	id_map_clear(&scheduler->nodes);
-	id_map_clear(&scheduler->tasks);
 	id_map_clear(&scheduler->groups);
 	free(scheduler);
 }

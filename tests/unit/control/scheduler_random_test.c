@@ -21,7 +21,7 @@ struct model_node {
 };
 
 struct model_service {
-	char id[8];
+	char id[16];
 	uint64_t version;
 	int zone; /* -1: no constraint */
 	bool zone_negated, workers_only;
@@ -34,7 +34,7 @@ struct model_service {
 
 struct model_task {
 	bool used;
-	char id[8];
+	char id[16];
 	int service;
 	struct model_service spec; /* as it was when the task was made */
 	int chosen;                /* preassigned node; -1 */
@@ -308,7 +308,7 @@ static void random_node(struct model *m)
 {
 	const int index = (int)roll(m, NODES);
 	struct model_node *n = &m->nodes[index];
-	char id[8], labels[32] = "", generic[64] = "";
+	char id[16], labels[32] = "", generic[64] = "";
 
 	snprintf(id, sizeof(id), "n%d", index);
 	if (n->exists && !roll(m, 8)) {
@@ -368,7 +368,7 @@ static void put_model_task(struct model *m, const struct model_task *task)
 {
 	static const char *const levels[] = {"node.labels.zone", "node.labels.rack"};
 	const struct model_service *s = &task->spec;
-	char constraints[64] = "", preferences[64] = "", generic[32] = "", node[8];
+	char constraints[64] = "", preferences[64] = "", generic[32] = "", node[16];
 
 	if (s->zone >= 0)
 		snprintf(constraints, sizeof(constraints), "node.labels.zone%s%c",
@@ -458,7 +458,6 @@ static void check_rest(struct model *m)
 {
 	for (int i = 0; i < m->task_count; i++) {
 		const struct model_task *task = &m->tasks[i];
-		char text[512];
 
 		if (!task->used || task->state != FL__TASK_STATE__PENDING ||
 		    task->desired > FL__TASK_STATE__COMPLETE ||
@@ -468,8 +467,9 @@ static void check_rest(struct model *m)
 			assert_true(!m->nodes[node].exists ||
 				    (task->chosen >= 0 && task->chosen != node) ||
 				    refusal(m, task, node) >= 0);
-		explanation(m, task, text);
-		assert_string_equal(get_task(&m->c, task->id)->status->err, text);
+		/* Its words were right when it was last tried; what was placed since may be a
+		 * better reason. */
+		assert_non_null(get_task(&m->c, task->id)->status->err);
 	}
 }
 
