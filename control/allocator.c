@@ -121,8 +121,8 @@ static int take(struct allocator *allocator, struct allocation *record, size_t k
 		return rc ? rc : needs;
 	if (needs)
 		list_append(&allocator->ready[kind], &record->link);
-	else if (kind != ALLOCATION_TASKS)
-		allocator->retry_at = now; /* others may have waited for it */
+	if (kind != ALLOCATION_TASKS)
+		allocator->retry_at = now; /* others may have waited for it, or for its reasons */
 	return 0;
 }
 

@@ -66,9 +66,12 @@ void claims_cancel(struct claims *claims)
 {
 	for (size_t i = claims->count; i-- > 0;) {
 		const struct claim *claim = &claims->items[i];
-		struct subnet *subnet = LIST_ENTRY(claim->set, struct subnet, used);
+		struct subnet *subnet;
 
-		if (claim->network && subnet->cursor == claim->first + 1)
+		if (!claim->network)
+			continue;
+		subnet = LIST_ENTRY(claim->set, struct subnet, used);
+		if (subnet->cursor == claim->first + 1)
 			subnet->cursor = claim->first;
 	}
 	claims_give(claims);

@@ -435,6 +435,19 @@ int network_allocate(struct allocator *allocator, struct allocation *network,
 
 /* --- Addresses --- */
 
+int network_is_ready(const struct allocation *network, struct problem *problem)
+{
+	const Fl__Network *object = network && !network->gone ? network_of(network) : NULL;
+
+	if (object && object->driver_state)
+		return 0;
+	if (!object || !object->allocation_error)
+		return -EAGAIN;
+	return problem_set(problem, -EINVAL, "network %s: %s",
+			   object->spec && object->spec->name ? object->spec->name : object->id,
+			   object->allocation_error);
+}
+
 int network_take_address(struct allocation *network, bool v4, struct claims *claims,
 			 char text[ADDRESS_TEXT_SIZE], ip_address *number, struct problem *problem)
 {

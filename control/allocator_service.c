@@ -167,16 +167,9 @@ static int choose_virtual_ip(struct allocator *allocator, const Fl__Service *ser
 	ip->message.addr = kept ? text_field(kept) : ip->text;
 	if (kept)
 		return 0;
-	if (!network || network->gone)
-		return -EAGAIN;
-	if (!network->subnet_count && network_of(network)->allocation_error)
-		return problem_set(problem, -EINVAL, "network %s: %s",
-				   network_of(network)->spec && network_of(network)->spec->name
-				       ? network_of(network)->spec->name
-				       : network_id,
-				   network_of(network)->allocation_error);
-	if (!network->subnet_count)
-		return -EAGAIN;
+	rc = network_is_ready(network, problem);
+	if (rc)
+		return rc;
 	rc = network_take_address(network, true, claims, ip->text, &number, problem);
 	return rc == -ENOENT
 		   ? network_take_address(network, false, claims, ip->text, &number, problem)

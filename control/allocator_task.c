@@ -85,9 +85,10 @@ static int attach(struct allocator *allocator, const char *network_id,
 {
 	struct allocation *network =
 	    network_id ? id_map_get(&allocator->objects[ALLOCATION_NETWORKS], network_id) : NULL;
+	const int rc = network_is_ready(network, problem);
 
-	if (!network || network->gone || !network_of(network)->driver_state)
-		return -EAGAIN;
+	if (rc)
+		return rc;
 	fl__network_attachment__init(&draft->message);
 	draft->message.network_id = text_field(network_id);
 	if (config) {

@@ -48,9 +48,8 @@ static const char *virtual_ips(const char *service)
 
 	text[0] = '\0';
 	for (size_t i = 0; endpoint && i < endpoint->n_virtual_ips; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s",
-			 i ? " " : "", endpoint->virtual_ips[i]->network_id,
-			 endpoint->virtual_ips[i]->addr);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s", i ? " " : "",
+			 endpoint->virtual_ips[i]->network_id, endpoint->virtual_ips[i]->addr);
 	return text;
 }
 
@@ -63,8 +62,8 @@ static const char *attachments(const char *task)
 	for (size_t i = 0; i < found->n_networks_attachments; i++) {
 		const Fl__NetworkAttachment *a = found->networks_attachments[i];
 
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=",
-			 i ? " " : "", a->network_id);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=", i ? " " : "",
+			 a->network_id);
 		for (size_t j = 0; j < a->n_addresses; j++)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
 				 j ? "," : "", a->addresses[j]);
@@ -118,8 +117,10 @@ static void test_network_of_the_user(void **unused)
 	const Fl__IPAMConfig *config;
 	(void)unused;
 
-	put_network(&c, (struct test_network){.id = "a", .subnets = "10.0.9.7/24",
-					      .range = "10.0.9.128/25", .gateway = "10.0.9.254",
+	put_network(&c, (struct test_network){.id = "a",
+					      .subnets = "10.0.9.7/24",
+					      .range = "10.0.9.128/25",
+					      .gateway = "10.0.9.254",
 					      .vni = "5000"});
 	cluster_run(&c);
 	config = get_network(&c, "a")->ipam_options->configs[0];
@@ -306,8 +307,8 @@ static void test_service_update(void **unused)
 	cluster_run(&c);
 	assert_int_equal(port("s", 0), 30000);
 	assert_string_equal(virtual_ips("s"), "in=10.0.0.2/24 a=10.0.1.2/24");
-	put_service(&c, (struct test_service){
-			    .id = "s", .networks = "a,b", .ports = "9000:90,:80,:82"});
+	put_service(
+	    &c, (struct test_service){.id = "s", .networks = "a,b", .ports = "9000:90,:80,:82"});
 	cluster_run(&c);
 	assert_int_equal(port("s", 0), 9000);
 	assert_int_equal(port("s", 1), 30000);
@@ -350,11 +351,14 @@ static void test_port_conflicts(void **unused)
 		const char *why; /* NULL: fine */
 	} cases[] = {
 	    {"8000:80", "port '8000' is already in use by service 'web' (gb4p) as an ingress port"},
-	    {"1:1,8000:9", "port '8000' is already in use by service 'web' (gb4p) as an ingress port"},
-	    {"h8000:80", "port '8000' is already in use by service 'web' (gb4p) as an ingress port"},
+	    {"1:1,8000:9",
+	     "port '8000' is already in use by service 'web' (gb4p) as an ingress port"},
+	    {"h8000:80",
+	     "port '8000' is already in use by service 'web' (gb4p) as an ingress port"},
 	    {"8005:80",
 	     "port '8005' is already in use by service 'hp' (ftue) as a host-published port"},
-	    {"30000:80", "port '30000' is already in use by service 'dyn' (dyn1) as an ingress port"},
+	    {"30000:80",
+	     "port '30000' is already in use by service 'dyn' (dyn1) as an ingress port"},
 	    {"h8005:80", NULL}, /* on different nodes they get along */
 	    {"u8000:80", NULL},
 	    {":80", NULL},
@@ -385,14 +389,17 @@ static void test_port_conflicts(void **unused)
 		assert_string_equal(problem.message, cases[i].why ? cases[i].why : "");
 		/* A service is not in its own way. */
 		if (!i)
-			assert_int_equal(allocator_check_ports(view(&c), service_id, &spec, NULL), 0);
+			assert_int_equal(allocator_check_ports(view(&c), service_id, &spec, NULL),
+					 0);
 	}
 }
 
-/* Two services came through at once: one has the port, the other waits and says why, with nothing. */
+/* Two services came through at once: one has the port, the other waits and says why, with nothing.
+ */
 static void test_port_conflict_in_store(void **unused)
 {
-	const char *const why = "port '8000' is already in use by service 'web' (s1) as an ingress port";
+	const char *const why =
+	    "port '8000' is already in use by service 'web' (s1) as an ingress port";
 	(void)unused;
 
 	ingress();
@@ -423,8 +430,8 @@ static void test_ports_exhausted(void **unused)
 	char last[16];
 	(void)unused;
 
-	put_network(&c, (struct test_network){
-			    .id = "in", .ingress = true, .subnets = "10.0.0.0/16"});
+	put_network(&c,
+		    (struct test_network){.id = "in", .ingress = true, .subnets = "10.0.0.0/16"});
 	for (int i = 0; i <= PORTS; i++) {
 		char id[16];
 
@@ -459,8 +466,8 @@ static void test_addresses_exhausted(void **unused)
 	    "no available IPv4 addresses on this network's address pools: small (net)";
 	(void)unused;
 
-	put_network(&c, (struct test_network){
-			    .id = "net", .name = "small", .subnets = "192.0.2.0/29"});
+	put_network(&c,
+		    (struct test_network){.id = "net", .name = "small", .subnets = "192.0.2.0/29"});
 	put_network(&c, (struct test_network){.id = "big"});
 	put_service(&c, (struct test_service){.id = "s", .networks = "big,net"});
 	for (char id[] = "t0"; id[1] <= '4'; ++id[1])
