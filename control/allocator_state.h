@@ -99,7 +99,8 @@ int network_allocate(struct allocator *allocator, struct allocation *network,
 /* A cluster's pools; NULL: the defaults. */
 void network_set_pools(struct allocator *allocator, const Fl__Cluster *cluster);
 
-/* Whether it has been allocated. -EAGAIN: not yet; -EINVAL: *problem says why not. NULL: not known. */
+/* Whether it has been allocated. -EAGAIN: not yet; -EINVAL: *problem says why not. NULL: not known.
+ */
 int network_is_ready(const struct allocation *network, struct problem *problem);
 /* A free address of one family, on a network that has its subnets. -ENOENT: it has none of that
  * family. -EINVAL: *problem: it has no address left. */

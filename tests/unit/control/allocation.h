@@ -131,8 +131,7 @@ static inline void put_service(struct cluster *c, struct test_service from)
 	if (old)
 		service = *old;
 	endpoint.has_mode = true;
-	endpoint.mode =
-	    from.dnsrr ? FL__ENDPOINT_SPEC__MODE__DNSRR : FL__ENDPOINT_SPEC__MODE__VIP;
+	endpoint.mode = from.dnsrr ? FL__ENDPOINT_SPEC__MODE__DNSRR : FL__ENDPOINT_SPEC__MODE__VIP;
 	endpoint.ports = port_list;
 	endpoint.n_ports = port_words.count;
 	task.networks = network_list;

@@ -18,7 +18,7 @@
 #include "scheduler.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SECOND 1000000000LL
+#define SECOND       1000000000LL
 
 struct cluster {
 	struct store *store;
@@ -75,11 +75,11 @@ static inline size_t cluster_apply(struct cluster *c, struct transaction *transa
 						  result.event_count, c->now),
 				 0);
 	if (c->allocator)
-		assert_int_equal(allocator_handle(c->allocator, result.events, result.event_count,
-						  c->now),
-				 0);
+		assert_int_equal(
+		    allocator_handle(c->allocator, result.events, result.event_count, c->now), 0);
 	if (c->enforcer)
-		assert_int_equal(enforcer_handle(c->enforcer, result.events, result.event_count), 0);
+		assert_int_equal(enforcer_handle(c->enforcer, result.events, result.event_count),
+				 0);
 	store_result_clear(&result);
 	return failed;
 }

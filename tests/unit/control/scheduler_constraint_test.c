@@ -118,9 +118,9 @@ static void test_all_must_match(void **unused)
 /* A node that has said nothing yet: all of it is empty. */
 static void test_bare_node(void **unused)
 {
-	static const char *const matching[] = {
-	    "node.hostname!=a", "node.platform.os!=linux", "node.platform.arch!=arm",
-	    "node.labels.a!=b", "engine.labels.a!=b",      "node.ip!=10.0.0.0/8"};
+	static const char *const matching[] = {"node.hostname!=a",        "node.platform.os!=linux",
+					       "node.platform.arch!=arm", "node.labels.a!=b",
+					       "engine.labels.a!=b",      "node.ip!=10.0.0.0/8"};
 	Fl__Node bare = FL__NODE__INIT;
 	(void)unused;
 

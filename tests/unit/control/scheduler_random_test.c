@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random clusters against a model that knows no index, no heap and no tree: for each placement in the
- * order in which the scheduler wrote it, all nodes are tried, and the best must be the one chosen; for
- * each task that was refused, none must fit, and its words must be the model's counts.
+ * Random clusters against a model that knows no index, no heap and no tree: for each placement in
+ * the order in which the scheduler wrote it, all nodes are tried, and the best must be the one
+ * chosen; for each task that was refused, none must fit, and its words must be the model's counts.
  *
  *   FL_SEED=n test_scheduler_random      replays a run; FL_ROUNDS=n makes it longer
  */
@@ -105,8 +105,8 @@ static int refusal(const struct model *m, const struct model_task *task, int nod
 		memory -= other->spec.memory;
 		gpus -= other->spec.gpus;
 		ssds -= other->spec.ssds;
-		port_taken = port_taken ||
-			     (want->host_port && other->spec.host_port == want->host_port);
+		port_taken =
+		    port_taken || (want->host_port && other->spec.host_port == want->host_port);
 	}
 	if (n->down || n->availability)
 		return 0;
@@ -119,8 +119,7 @@ static int refusal(const struct model *m, const struct model_task *task, int nod
 		return 2;
 	if (port_taken)
 		return 3;
-	if (want->max_replicas &&
-	    active(m, node, task->service) >= (int)want->max_replicas)
+	if (want->max_replicas && active(m, node, task->service) >= (int)want->max_replicas)
 		return 4;
 	return -1;
 }
@@ -261,7 +260,8 @@ static void check_generics(const struct model *m, const Fl__Task *task, int gpus
 				const Fl__NamedGenericResource *its =
 				    other->generic_resources[j]->named_resource_spec;
 
-				assert_false(its && other->status->state <= FL__TASK_STATE__RUNNING &&
+				assert_false(its &&
+					     other->status->state <= FL__TASK_STATE__RUNNING &&
 					     !strcmp(its->value, mine->value));
 			}
 		}
@@ -332,15 +332,15 @@ static void random_node(struct model *m)
 		snprintf(labels + strlen(labels), sizeof(labels) - strlen(labels), "%srack=%d",
 			 labels[0] ? "," : "", n->rack);
 	snprintf(generic, sizeof(generic), "gpu:x,gpu:y,gpu:z,ssd=%d", n->ssds);
-	put_node(&m->c, (struct test_node){
-			    .id = id,
-			    .labels = labels[0] ? labels : NULL,
-			    .cpus = n->cpus,
-			    .memory = n->memory,
-			    .generic = generic,
-			    .availability = (Fl__NodeSpec__Availability)n->availability,
-			    .down = n->down,
-			    .worker = n->worker});
+	put_node(&m->c,
+		 (struct test_node){.id = id,
+				    .labels = labels[0] ? labels : NULL,
+				    .cpus = n->cpus,
+				    .memory = n->memory,
+				    .generic = generic,
+				    .availability = (Fl__NodeSpec__Availability)n->availability,
+				    .down = n->down,
+				    .worker = n->worker});
 }
 
 static void random_service(struct model *m, int index)

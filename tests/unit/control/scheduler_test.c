@@ -89,13 +89,15 @@ static void test_not_ours(void **unused)
 {
 	(void)unused;
 	three_nodes();
-	put_task(&c, (struct test_task){.id = "over", .service = "s", .state = FL__TASK_STATE__FAILED});
+	put_task(&c,
+		 (struct test_task){.id = "over", .service = "s", .state = FL__TASK_STATE__FAILED});
 	put_task(&c, (struct test_task){
 			 .id = "stop", .service = "s", .desired = FL__TASK_STATE__SHUTDOWN});
 	cluster_run(&c);
 	assert_int_equal(state_of("stop"), FL__TASK_STATE__PENDING);
 	assert_null(get_task(&c, "over")->node_id);
-	put_task(&c, (struct test_task){.id = "t", .service = "s", .desired = FL__TASK_STATE__READY});
+	put_task(&c,
+		 (struct test_task){.id = "t", .service = "s", .desired = FL__TASK_STATE__READY});
 	cluster_run(&c);
 	assert_int_equal(state_of("t"), FL__TASK_STATE__ASSIGNED);
 }
@@ -141,7 +143,8 @@ static void test_spread_nested(void **unused)
 	put_node(&c, (struct test_node){.id = "n3", .labels = "zone=a", .engine_labels = "rack=2"});
 	put_node(&c, (struct test_node){.id = "n4", .labels = "zone=b", .engine_labels = "rack=1"});
 	put_node(&c, (struct test_node){.id = "n5"}); /* no zone is a zone too */
-	put_tasks(&c, (struct test_task){.id = "a", .service = "s", .preferences = preferences}, 12);
+	put_tasks(&c, (struct test_task){.id = "a", .service = "s", .preferences = preferences},
+		  12);
 	cluster_run(&c);
 	assert_int_equal(count_on("n1", "a"), 1);
 	assert_int_equal(count_on("n2", "a"), 1);
@@ -197,9 +200,16 @@ static void test_reasons(void **unused)
 
 	three_nodes();
 	put_node(&c, (struct test_node){.id = "n4", .down = true});
-	put_task(&c, (struct test_task){.id = "p1", .service = "p", .host_port = 80, .node = "n1",
-					.cpus = 600000, .state = FL__TASK_STATE__RUNNING});
-	put_task(&c, (struct test_task){.id = "p2", .service = "p", .host_port = 80, .node = "n2",
+	put_task(&c, (struct test_task){.id = "p1",
+					.service = "p",
+					.host_port = 80,
+					.node = "n1",
+					.cpus = 600000,
+					.state = FL__TASK_STATE__RUNNING});
+	put_task(&c, (struct test_task){.id = "p2",
+					.service = "p",
+					.host_port = 80,
+					.node = "n2",
 					.state = FL__TASK_STATE__RUNNING});
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct test_task task = cases[i].task;
@@ -337,9 +347,10 @@ static void test_platforms(void **unused)
 	put_node(&c, (struct test_node){.id = "n1", .platform = "linux/aarch64"});
 	put_node(&c, (struct test_node){.id = "n2"});
 	put_tasks(&c, (struct test_task){.id = "a", .service = "s", .platforms = "linux/amd64"}, 2);
-	put_tasks(&c,
-		  (struct test_task){.id = "b", .service = "s2", .platforms = "linux/arm64,linux/386"},
-		  2);
+	put_tasks(
+	    &c,
+	    (struct test_task){.id = "b", .service = "s2", .platforms = "linux/arm64,linux/386"},
+	    2);
 	cluster_run(&c);
 	assert_string_equal(on("n1"), "b0 b1");
 	assert_string_equal(on("n2"), "a0 a1");
@@ -348,10 +359,10 @@ static void test_platforms(void **unused)
 static void test_availability(void **unused)
 {
 	(void)unused;
-	put_node(&c, (struct test_node){.id = "n1",
-					.availability = FL__NODE_SPEC__AVAILABILITY__PAUSE});
-	put_node(&c, (struct test_node){.id = "n2",
-					.availability = FL__NODE_SPEC__AVAILABILITY__DRAIN});
+	put_node(
+	    &c, (struct test_node){.id = "n1", .availability = FL__NODE_SPEC__AVAILABILITY__PAUSE});
+	put_node(
+	    &c, (struct test_node){.id = "n2", .availability = FL__NODE_SPEC__AVAILABILITY__DRAIN});
 	put_node(&c, (struct test_node){.id = "n3", .down = true});
 	put_task(&c, (struct test_task){.id = "t", .service = "s"});
 	cluster_run(&c);
@@ -391,7 +402,9 @@ static void test_preassigned(void **unused)
 static void fail_on(const char *node, const char *service, int times, uint64_t version)
 {
 	for (int i = 0; i < times; i++) {
-		put_task(&c, (struct test_task){.id = "x", .service = service, .node = node,
+		put_task(&c, (struct test_task){.id = "x",
+						.service = service,
+						.node = node,
 						.spec_version = version,
 						.state = FL__TASK_STATE__RUNNING});
 		set_task(&c, "x", FL__TASK_STATE__FAILED, FL__TASK_STATE__RUNNING);
@@ -405,8 +418,9 @@ static void test_failures(void **unused)
 	put_node(&c, (struct test_node){.id = "n1"});
 	put_node(&c, (struct test_node){.id = "n2"});
 	/* n2 is the busier one. */
-	put_task(&c, (struct test_task){.id = "y", .service = "y", .node = "n2",
-					.state = FL__TASK_STATE__RUNNING});
+	put_task(&c,
+		 (struct test_task){
+		     .id = "y", .service = "y", .node = "n2", .state = FL__TASK_STATE__RUNNING});
 	fail_on("n1", "s", 4, 1);
 	put_task(&c, (struct test_task){.id = "a", .service = "s"});
 	cluster_run(&c);
@@ -434,10 +448,12 @@ static void test_failures_after_reset(void **unused)
 	put_node(&c, (struct test_node){.id = "n1"});
 	put_node(&c, (struct test_node){.id = "n2"});
 	for (int i = 0; i < 5; i++) {
-		char id[8];
+		char id[16];
 
 		snprintf(id, sizeof(id), "x%d", i);
-		put_task(&c, (struct test_task){.id = id, .service = "s", .node = "n1",
+		put_task(&c, (struct test_task){.id = id,
+						.service = "s",
+						.node = "n1",
 						.state = FL__TASK_STATE__FAILED});
 	}
 	assert_int_equal(scheduler_reset(c.scheduler, view(&c), c.now), 0);
@@ -446,7 +462,8 @@ static void test_failures_after_reset(void **unused)
 	assert_string_equal(on("n2"), "a0 a1");
 }
 
-/* Another's change comes between a decision and its entry: the decision falls, and is taken again. */
+/* Another's change comes between a decision and its entry: the decision falls, and is taken again.
+ */
 static void test_overtaken(void **unused)
 {
 	struct transaction *transaction;
@@ -501,7 +518,10 @@ static void test_lost(void **unused)
 static void test_node_returns(void **unused)
 {
 	(void)unused;
-	put_task(&c, (struct test_task){.id = "a", .service = "s", .cpus = 3, .node = "n1",
+	put_task(&c, (struct test_task){.id = "a",
+					.service = "s",
+					.cpus = 3,
+					.node = "n1",
 					.state = FL__TASK_STATE__RUNNING});
 	put_node(&c, (struct test_node){.id = "n1", .cpus = 4}); /* after its task */
 	put_task(&c, (struct test_task){.id = "b", .service = "s", .cpus = 2});
@@ -551,18 +571,24 @@ static void test_enforce_labels(void **unused)
 	(void)unused;
 
 	three_nodes();
-	put_task(&c, (struct test_task){.id = "a", .service = "s", .node = "n1",
+	put_task(&c, (struct test_task){.id = "a",
+					.service = "s",
+					.node = "n1",
 					.constraints = constraint,
 					.state = FL__TASK_STATE__RUNNING});
-	put_task(&c, (struct test_task){.id = "b", .service = "s2", .node = "n1",
-					.state = FL__TASK_STATE__RUNNING});
-	put_task(&c, (struct test_task){.id = "d", .service = "s", .node = "n1",
+	put_task(&c,
+		 (struct test_task){
+		     .id = "b", .service = "s2", .node = "n1", .state = FL__TASK_STATE__RUNNING});
+	put_task(&c, (struct test_task){.id = "d",
+					.service = "s",
+					.node = "n1",
 					.constraints = constraint,
 					.state = FL__TASK_STATE__COMPLETE});
 	cluster_run(&c);
 	assert_int_equal(state_of("a"), FL__TASK_STATE__RUNNING);
 	/* Paused and drained nodes are others' business. */
-	put_node(&c, (struct test_node){.id = "n1", .labels = "zone=b",
+	put_node(&c, (struct test_node){.id = "n1",
+					.labels = "zone=b",
 					.availability = FL__NODE_SPEC__AVAILABILITY__PAUSE});
 	cluster_run(&c);
 	assert_int_equal(state_of("a"), FL__TASK_STATE__RUNNING);
@@ -613,7 +639,9 @@ static void test_enforce_after_reset(void **unused)
 {
 	(void)unused;
 	put_node(&c, (struct test_node){.id = "n1", .worker = true});
-	put_task(&c, (struct test_task){.id = "a", .service = "s", .node = "n1",
+	put_task(&c, (struct test_task){.id = "a",
+					.service = "s",
+					.node = "n1",
 					.constraints = "node.role==manager",
 					.state = FL__TASK_STATE__RUNNING});
 	enforcer_free(c.enforcer);
@@ -630,18 +658,30 @@ static void test_enforce_after_reset(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_assigned),          TEST(test_not_ours),
-	    TEST(test_spread_over_nodes), TEST(test_spread_over_labels),
-	    TEST(test_spread_nested),     TEST(test_spread_full_branch),
-	    TEST(test_reasons),           TEST(test_no_nodes),
-	    TEST(test_max_replicas),      TEST(test_resources),
-	    TEST(test_generic_resources), TEST(test_host_ports),
-	    TEST(test_platforms),         TEST(test_availability),
-	    TEST(test_preassigned),       TEST(test_failures),
-	    TEST(test_failures_after_reset), TEST(test_overtaken),
-	    TEST(test_lost),              TEST(test_node_returns),
-	    TEST(test_batches),           TEST(test_enforce_labels),
-	    TEST(test_enforce_resources), TEST(test_enforce_after_placement),
+	    TEST(test_assigned),
+	    TEST(test_not_ours),
+	    TEST(test_spread_over_nodes),
+	    TEST(test_spread_over_labels),
+	    TEST(test_spread_nested),
+	    TEST(test_spread_full_branch),
+	    TEST(test_reasons),
+	    TEST(test_no_nodes),
+	    TEST(test_max_replicas),
+	    TEST(test_resources),
+	    TEST(test_generic_resources),
+	    TEST(test_host_ports),
+	    TEST(test_platforms),
+	    TEST(test_availability),
+	    TEST(test_preassigned),
+	    TEST(test_failures),
+	    TEST(test_failures_after_reset),
+	    TEST(test_overtaken),
+	    TEST(test_lost),
+	    TEST(test_node_returns),
+	    TEST(test_batches),
+	    TEST(test_enforce_labels),
+	    TEST(test_enforce_resources),
+	    TEST(test_enforce_after_placement),
 	    TEST(test_enforce_after_reset),
 	};
 
