@@ -54,7 +54,7 @@ void scheduler_node_free(struct scheduler_node *node)
 	struct node_service *service;
 	size_t slot = 0;
 
-	assert(list_is_empty(&node->tasks));
+	assert(list_is_empty(&node->tasks) && !node->active && !node->with_host_ports);
 	while ((service = id_map_next(&node->services, &slot)))
 		free(service);
 	id_map_clear(&node->services);

@@ -344,6 +344,19 @@ static void test_ports(void **unused)
 	assert_int_equal(get_task(&c, "t")->endpoint->ports[0]->published_port, 30001);
 }
 
+/* Two ports that look alike keep a number each. */
+static void test_ports_alike(void **unused)
+{
+	(void)unused;
+	ingress();
+	put_service(&c, (struct test_service){.id = "s", .ports = ":80,:80"});
+	cluster_run(&c);
+	put_service(&c, (struct test_service){.id = "s", .ports = ":80,:80,:80"});
+	cluster_run(&c);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(port("s", i), 30000 + i);
+}
+
 static void test_port_conflicts(void **unused)
 {
 	static const struct {
@@ -478,6 +491,11 @@ static void test_addresses_exhausted(void **unused)
 	assert_string_equal(attachments("t4"), "");
 	assert_string_equal(get_task(&c, "t4")->status->err, why);
 	assert_int_equal(get_task(&c, "t4")->status->state, FL__TASK_STATE__NEW);
+	/* An update that leaves the network as it is needs no room in it. */
+	put_service(&c, (struct test_service){.id = "s", .networks = "big,net", .ports = "h80:80"});
+	cluster_run(&c);
+	assert_null(get_service(&c, "s")->allocation_error);
+	assert_int_equal(port("s", 0), 80);
 	/* Stopped on paper is not stopped. */
 	move_task(&c, "t1", FL__TASK_STATE__RUNNING, FL__TASK_STATE__SHUTDOWN);
 	cluster_run(&c);
@@ -583,6 +601,7 @@ int main(void)
 	    TEST(test_dnsrr),
 	    TEST(test_service_update),
 	    TEST(test_ports),
+	    TEST(test_ports_alike),
 	    TEST(test_port_conflicts),
 	    TEST(test_port_conflict_in_store),
 	    TEST(test_ports_exhausted),
