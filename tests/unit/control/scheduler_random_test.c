@@ -304,6 +304,15 @@ static void watch(struct cluster *c, const struct store_event *events, size_t co
 
 /* --- Random events --- */
 
+/* A node that is deleted takes what failed there with it. */
+static void forget_failures(struct model *m, int node)
+{
+	for (int i = 0; i < m->failure_count; i++) {
+		if (m->failures[i].node == node)
+			m->failures[i].version = 0;
+	}
+}
+
 static void random_node(struct model *m)
 {
 	const int index = (int)roll(m, NODES);
@@ -313,6 +322,7 @@ static void random_node(struct model *m)
 	snprintf(id, sizeof(id), "n%d", index);
 	if (n->exists && !roll(m, 8)) {
 		n->exists = false;
+		forget_failures(m, index);
 		cluster_delete(&m->c, STORE_NODE, id);
 		return;
 	}
@@ -498,15 +508,6 @@ static void step(struct model *m)
 	}
 }
 
-/* A node that is deleted takes what failed there with it. */
-static void forget_failures(struct model *m)
-{
-	for (int i = 0; i < m->failure_count; i++) {
-		if (!m->nodes[m->failures[i].node].exists)
-			m->failures[i].version = 0;
-	}
-}
-
 static void run_round(uint64_t seed, size_t *placed, size_t *refused)
 {
 	struct model *m = calloc(1, sizeof(*m));
@@ -521,7 +522,6 @@ static void run_round(uint64_t seed, size_t *placed, size_t *refused)
 		random_service(m, i);
 	for (int i = 0; i < STEPS; i++) {
 		step(m);
-		forget_failures(m);
 		/* A new leader, if nothing has failed: of that it may know less. */
 		if (!m->failure_count && !roll(m, 4))
 			assert_int_equal(scheduler_reset(m->c.scheduler, view(&m->c), m->c.now), 0);
